@@ -1,0 +1,190 @@
+//! What hardware says, already translated by the adapters: no card number and no UID comes in here.
+
+use crate::{ids::Id, money::Minor};
+use alloc::{string::String, vec::Vec};
+
+/// How a guest was recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// NTAG 424 DNA with a valid secure message.
+    Ntag424,
+    /// A bare UID: an identifier, not a credential.
+    Uid,
+    /// A code shown on the guest's page.
+    Qr,
+    /// Telephone number and code.
+    Phone,
+    /// A telephone with the shop's application.
+    Hce,
+}
+
+/// How far an identity is proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Assurance {
+    /// An identifier that can be copied.
+    Low,
+    /// Proven by cryptography.
+    High,
+}
+
+/// What a guest has agreed to; each level includes those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Consent {
+    /// No visitor id, no data across visits.
+    #[default]
+    None,
+    /// Points, receipts, name on the board.
+    Service,
+    /// History, the usual, offers.
+    Personal,
+    /// Contact outside the shop.
+    Marketing,
+}
+
+/// A thing of the usual order: what to put into the basket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsualItem {
+    /// Article or variant SKU.
+    pub sku: String,
+    /// SKUs of chosen modifiers with counts.
+    pub modifiers: Vec<(String, u8)>,
+    /// How many.
+    pub quantity: u16,
+}
+
+/// What the kiosk knows of a recognised guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// Pseudonym as on the wire (`v_` and 32 hex digits).
+    pub visitor: String,
+    /// Name to be greeted by, empty for none.
+    pub display_name: String,
+    /// BCP 47 tag, empty for none.
+    pub language: String,
+    /// What the guest has agreed to.
+    pub consent: Consent,
+    /// The usual order, may be empty.
+    pub usual: Vec<UsualItem>,
+    /// Loyalty points.
+    pub points: i64,
+    /// Visits before this one.
+    pub visits_before: u32,
+    /// When this was known at the backend, milliseconds since 1970; `None` when just asked.
+    pub as_of_ms: Option<i64>,
+}
+
+/// Devices whose presence is shown and recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeviceKind {
+    /// Guest-card reader.
+    Reader,
+    /// Payment terminal.
+    Terminal,
+    /// Receipt printer.
+    Printer,
+    /// The microcontroller board.
+    Peripherals,
+    /// The way to the backend, by way of the agent.
+    Backend,
+}
+
+/// How a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Works.
+    Ok,
+    /// Works, but soon will not (paper near end).
+    Low,
+    /// Present and unable (paper out, cover open).
+    Blocked,
+    /// Not there or silent.
+    Lost,
+}
+
+/// A key of the tactile pad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Key {
+    Up,
+    Down,
+    Select,
+    Back,
+    Help,
+}
+
+/// What the terminal said at the end of an authorisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChargeOutcome {
+    /// Money moved. `reference` is the terminal's receipt number, `masked` what may be printed ('**** 1234', scheme).
+    Approved {
+        /// Amount the terminal confirmed.
+        amount: Minor,
+        /// Terminal receipt number.
+        reference: u32,
+        /// Card scheme and last digits, may be empty.
+        masked: String,
+    },
+    /// No money moved, and the terminal said so.
+    Declined {
+        /// ZVT result code.
+        code: u8,
+    },
+    /// Nothing was sent: the terminal could not be reached before the first byte.
+    NotSent,
+    /// Bytes were sent and no answer settles it.
+    Unknown,
+}
+
+/// What hardware says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceEvent {
+    /// Somebody came near (`true`) or left.
+    Presence(bool),
+    /// A key of the pad went down.
+    Key(Key),
+    /// Headphones were plugged in (`true`) or out.
+    Headphones(bool),
+    /// A guest card was seen; the adapter has made the pseudonym.
+    CardSeen {
+        /// `<key version>:<hex>`.
+        token: String,
+        /// How.
+        method: Method,
+        /// How far proven.
+        assurance: Assurance,
+        /// Counter of a secure message.
+        counter: Option<u32>,
+    },
+    /// A bank card was held to the guest-card reader.
+    BankCardSeen,
+    /// The look-up that [`crate::Effect::Identify`] asked for. `None`: nobody known by that token.
+    Identified {
+        /// The token asked for.
+        token: String,
+        /// Who it is.
+        guest: Option<Guest>,
+    },
+    /// An intermediate status of the terminal.
+    TerminalStatus {
+        /// Which payment attempt.
+        attempt: Id,
+        /// ZVT intermediate status byte.
+        code: u8,
+    },
+    /// The end of a [`crate::Effect::Charge`].
+    ChargeEnded {
+        /// Which payment attempt.
+        attempt: Id,
+        /// How it ended.
+        outcome: ChargeOutcome,
+    },
+    /// The receipt is on paper, or why not.
+    Printed {
+        /// Which order.
+        order: Id,
+        /// Health of the printer afterwards; `Ok` and `Low` mean that it was printed.
+        health: Health,
+    },
+    /// A device came, went, or changed.
+    Health(DeviceKind, Health),
+}

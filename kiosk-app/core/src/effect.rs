@@ -1,0 +1,73 @@
+//! What the core wants done. The shell carries effects out in order; the first failure stops the rest and comes back as
+//! [`crate::Input::EffectFailed`].
+
+use crate::{basket::Priced, catalogue::Service, event::Event, ids::Id, money::Minor};
+use alloc::{string::String, vec::Vec};
+
+/// What the light ring and the speaker mean; how they look and sound is the board's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Signal {
+    Idle,
+    TapHere,
+    Thinking,
+    Approved,
+    Declined,
+    CallStaff,
+}
+
+/// What is printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The order it is for.
+    pub order: Id,
+    /// Number called out ('A-17').
+    pub number: String,
+    /// Name called out, may be empty.
+    pub called_name: String,
+    /// Eat in or takeaway.
+    pub service: Service,
+    /// Lines, taxes, total.
+    pub priced: Priced,
+    /// How it was paid: tender word key and amount.
+    pub paid: Vec<(crate::payments::Tender, Minor)>,
+    /// Scheme and last digits, may be empty.
+    pub masked: String,
+    /// True on every print after the first.
+    pub copy: bool,
+    /// BCP 47 tag of the guest's language.
+    pub language: String,
+    /// When the order was placed.
+    pub placed_utc_ms: Option<i64>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Commit these events, and the order and payment rows that they imply, in one transaction. Law 1: what follows
+    /// waits until they are on disk.
+    Record(Vec<Event>),
+    /// Ask the terminal for money. Sent at most once for each attempt.
+    Charge {
+        /// This attempt.
+        attempt: Id,
+        /// How much.
+        amount: Minor,
+    },
+    /// Ask the terminal to stop. The attempt still ends by its own outcome.
+    AbortCharge {
+        /// This attempt.
+        attempt: Id,
+    },
+    /// Find out who this is; answered by [`crate::DeviceEvent::Identified`] within the look-up budget.
+    Identify {
+        /// `<key version>:<hex>`.
+        token: String,
+    },
+    /// Print.
+    Print(Receipt),
+    /// Light and sound.
+    Signal(Signal),
+    /// Pulse the cash drawer.
+    OpenDrawer,
+}

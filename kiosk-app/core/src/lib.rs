@@ -1,0 +1,35 @@
+//! kiosk-core: what a visit is. Money, catalogue, basket, the pure [`Session`] and the pure [`Payments`] beside it.
+//!
+//! A touch becomes an [`Intent`], [`Session::step`] decides, [`Effect`]s are carried out by adapters, what happened is an
+//! [`Event`] that is on disk before anything else happens.
+//!
+//! This crate never reads a clock, draws randomness, or does IO: time comes in as [`Now`], unpredictability as a seed at
+//! construction. It is `no_std` and checked for `thumbv6m-none-eabi`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod basket;
+pub mod catalogue;
+pub mod device;
+pub mod effect;
+pub mod event;
+pub mod ids;
+pub mod intent;
+pub mod money;
+pub mod now;
+pub mod payments;
+pub mod session;
+
+pub use basket::{Basket, Draft, LineId, Priced, PricedLine, PricedModifier, TaxAmount};
+pub use catalogue::{Article, ArticleId, Catalogue, CategoryId, Lang, Service, Text};
+pub use device::DeviceEvent;
+pub use effect::{Effect, Receipt, Signal};
+pub use event::{By, Event, PlacedOrder, Stage};
+pub use ids::Id;
+pub use intent::Intent;
+pub use money::{Currency, Minor};
+pub use now::{ClockQuality, Now};
+pub use payments::{Payments, Tender};
+pub use session::{Input, Session, Snapshot};
