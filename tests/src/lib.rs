@@ -1,1 +1,4 @@
-//! x
+//! The harness: starts the whole appliance as processes (backend, agent, simulated devices, kiosk), watches what arrives
+//! at the backend, and stops everything again. The demo, the scenarios and the replay stand on it.
+//!
+//! Nothing here ships. It waits on what programs print and on sockets, with bounds, and never for a fixed time.

@@ -1,2 +1,100 @@
-//! x
-fn main(){}
+//! `cargo xtask`: the one door to the project. Standard library only, links nothing of ours, so that it builds in
+//! seconds on a machine that has Rust and nothing else.
+//!
+//! It installs what a command needs (Debian packages through apt, asking first where somebody can answer), shows what
+//! it does, and says plainly what it lacks otherwise.
+
+#![forbid(unsafe_code)]
+
+mod nostd;
+mod packages;
+mod run;
+mod tiers;
+
+use run::{Failed, Run};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  demo [--headless]        build and run the whole appliance: backend, agent, simulated devices, kiosk.
+                           With a display: the kiosk and its control panel. Without, or with --headless: one visit of a
+                           known guest and one of an anonymous customer, pictures of every view, every event as it arrives.
+  test [--full]            everything that has to be true: format, lints, docs, architecture, units, scenarios, no_std.
+                           --full adds what takes longer or needs more packages.
+  lint                     format, clippy, docs, licences.
+  screens [DIR]            a PNG of every view in every size and language (default target/screens).
+  replay [--baskets N]     real shop baskets through basket, session, outbox, agent and backend (default 10000).
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["demo", rest @ ..] => demo(rest),
+        ["test"] => tiers::test(false),
+        ["test", "--full"] => tiers::test(true),
+        ["lint"] => tiers::lint(),
+        ["screens"] => screens("target/screens"),
+        ["screens", directory] => screens(directory),
+        ["replay", rest @ ..] => replay(rest),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        ["--version" | "-V"] => {
+            println!("xtask {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprintln!("xtask: there is no command '{}'\n\n{HELP}", other.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(why)) => {
+            eprintln!("\nxtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the demo, the scenarios and the replay run as processes.
+const PROGRAMS: [&str; 4] = ["kiosk-app", "kiosk-sim", "sync-agent", "cem-backend"];
+
+fn build_programs(run: &Run) -> Result<(), Failed> {
+    let mut arguments = vec!["build", "--bins", "--package", "cem-tests"];
+    for program in PROGRAMS {
+        arguments.extend(["--package", program]);
+    }
+    run.step("build the appliance", || run.cargo(&arguments))
+}
+
+fn demo(rest: &[&str]) -> Result<(), Failed> {
+    if let Some(odd) = rest.iter().find(|word| **word != "--headless") {
+        return Err(Failed(format!("demo takes --headless and nothing else, not '{odd}'")));
+    }
+    let run = Run::at_root()?;
+    packages::ensure(&run, packages::BUILD)?;
+    if !rest.contains(&"--headless") && run::display() {
+        packages::ensure(&run, packages::WINDOW)?;
+    }
+    build_programs(&run)?;
+    run.program("demo", rest)
+}
+
+fn screens(directory: &str) -> Result<(), Failed> {
+    let run = Run::at_root()?;
+    packages::ensure(&run, packages::BUILD)?;
+    build_programs(&run)?;
+    run.program("demo", &["--screens", directory])
+}
+
+fn replay(rest: &[&str]) -> Result<(), Failed> {
+    let run = Run::at_root()?;
+    packages::ensure(&run, packages::BUILD)?;
+    packages::ensure(&run, packages::PYTHON)?;
+    build_programs(&run)?;
+    run.program("replay", rest)
+}

@@ -1,0 +1,107 @@
+//! Other people's code: licences, bans and sources of `deny.toml`, checked on the resolved graph without any tool.
+
+use std::{collections::BTreeSet, path::Path, process::Command};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn rules() -> toml::Table {
+    std::fs::read_to_string(root().join("deny.toml")).unwrap().parse().unwrap()
+}
+
+fn words(value: &toml::Value) -> BTreeSet<String> {
+    value.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+}
+
+/// True where the SPDX expression can be met with what `allowed` says. 'A/B' is the old way to write 'A OR B'.
+fn satisfied(expression: &str, allowed: &dyn Fn(&str) -> bool) -> bool {
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
+    let tokens: Vec<&str> = spaced.split_whitespace().collect();
+    let mut at = 0;
+    either(&tokens, &mut at, allowed) && at == tokens.len()
+}
+
+fn either(tokens: &[&str], at: &mut usize, allowed: &dyn Fn(&str) -> bool) -> bool {
+    let mut met = both(tokens, at, allowed);
+    while tokens.get(*at) == Some(&"OR") {
+        *at += 1;
+        met |= both(tokens, at, allowed);
+    }
+    met
+}
+
+fn both(tokens: &[&str], at: &mut usize, allowed: &dyn Fn(&str) -> bool) -> bool {
+    let mut met = one(tokens, at, allowed);
+    while tokens.get(*at) == Some(&"AND") {
+        *at += 1;
+        met &= one(tokens, at, allowed);
+    }
+    met
+}
+
+fn one(tokens: &[&str], at: &mut usize, allowed: &dyn Fn(&str) -> bool) -> bool {
+    let Some(word) = tokens.get(*at) else { return false };
+    *at += 1;
+    if *word == "(" {
+        let met = either(tokens, at, allowed);
+        *at += 1;
+        return met;
+    }
+    if tokens.get(*at) == Some(&"WITH") {
+        let with = format!("{word} WITH {}", tokens.get(*at + 1).unwrap_or(&""));
+        *at += 2;
+        return allowed(&with);
+    }
+    allowed(word)
+}
+
+#[test]
+fn third_party_crates_keep_to_the_rules() {
+    let rules = rules();
+    let allow = words(&rules["licenses"]["allow"]);
+    let exceptions = rules["licenses"]["exceptions"].as_array().unwrap();
+    let banned: BTreeSet<&str> =
+        rules["bans"]["deny"].as_array().unwrap().iter().map(|ban| ban["crate"].as_str().unwrap()).collect();
+
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let graph: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let resolved: BTreeSet<&str> =
+        graph["resolve"]["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect();
+
+    let mut wrong = Vec::new();
+    for package in graph["packages"].as_array().unwrap().iter().filter(|package| resolved.contains(package["id"].as_str().unwrap())) {
+        let name = package["name"].as_str().unwrap();
+        let licence = package["license"].as_str().unwrap_or("");
+        let excepted = exceptions.iter().filter(|entry| entry["crate"].as_str() == Some(name)).flat_map(|entry| words(&entry["allow"]));
+        let allowed: BTreeSet<String> = allow.iter().cloned().chain(excepted).collect();
+        if !satisfied(licence, &|word| allowed.contains(word)) {
+            wrong.push(format!("{name}: licence '{licence}'"));
+        }
+        if banned.contains(name) {
+            wrong.push(format!("{name} is banned"));
+        }
+        let source = package["source"].as_str().unwrap_or("path");
+        if source != "path" && !source.starts_with("registry+") {
+            wrong.push(format!("{name} comes from {source}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn licence_expressions_are_read_as_spdx_defines_them() {
+    let allowed = |word: &str| ["MIT", "ISC", "Apache-2.0 WITH LLVM-exception"].contains(&word);
+    assert!(satisfied("MIT OR GPL-3.0", &allowed));
+    assert!(satisfied("Apache-2.0/MIT", &allowed));
+    assert!(satisfied("ISC AND (Apache-2.0 OR MIT)", &allowed));
+    assert!(satisfied("Apache-2.0 WITH LLVM-exception", &allowed));
+    assert!(!satisfied("MIT AND GPL-3.0", &allowed));
+    assert!(!satisfied("", &allowed));
+    assert!(!satisfied("Apache-2.0", &allowed));
+}

@@ -1,0 +1,87 @@
+//! Debian packages that a command needs: what is missing is named, asked for where somebody can answer, and installed.
+
+use crate::run::{Failed, Run, which};
+use std::{
+    io::{IsTerminal, Write, stdin, stdout},
+    process::{Command, Stdio},
+};
+
+/// A package and what it is needed for.
+pub(crate) type Package = (&'static str, &'static str);
+
+/// To compile: C code (SQLite, TLS, compression) and font look-up.
+pub(crate) const BUILD: &[Package] = &[
+    ("gcc", "compiles SQLite, zstd and the TLS library"),
+    ("libc6-dev", "C headers"),
+    ("pkg-config", "finds libraries"),
+    ("libfontconfig-dev", "fonts of the screen"),
+];
+
+/// To open a window on X11 or Wayland.
+pub(crate) const WINDOW: &[Package] =
+    &[("libxkbcommon0", "keyboard"), ("libxkbcommon-x11-0", "keyboard under X11"), ("libxcursor1", "pointer"), ("libxi6", "touch")];
+
+/// To fetch and read the public basket data.
+pub(crate) const PYTHON: &[Package] = &[("python3", "reads the data set"), ("python3-venv", "keeps its packages apart")];
+
+/// To check the no_std crates for the microcontroller where rustup cannot add its target.
+pub(crate) const BARE_METAL: &[Package] =
+    &[("rustc-web", "compiler for the target"), ("cargo-web", "its cargo"), ("rust-web-src", "its core library")];
+
+/// Installs what is missing. Where it may not, it says what to type.
+pub(crate) fn ensure(run: &Run, packages: &[Package]) -> Result<(), Failed> {
+    let missing: Vec<&Package> = packages.iter().filter(|(name, _)| !installed(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+    let by_hand = format!("apt-get install --no-install-recommends {}", names.join(" "));
+    if which("apt-get").is_none() {
+        return Err(Failed(format!("this is not a Debian system; please install what these packages hold: {}", names.join(" "))));
+    }
+    println!("missing packages:");
+    for (name, why) in &missing {
+        println!("  {name:22} {why}");
+    }
+    let sudo = !is_root();
+    if sudo && which("sudo").is_none() {
+        return Err(Failed(format!("please run as root: {by_hand}")));
+    }
+    if stdin().is_terminal() && !agreed()? {
+        return Err(Failed(format!("nothing was installed. By hand: {by_hand}")));
+    }
+    run.step("install packages", || {
+        run.command(apt(sudo).args(["update", "-qq"]))?;
+        run.command(apt(sudo).args(["install", "-y", "-qq", "--no-install-recommends"]).args(&names))
+    })
+    .map_err(|Failed(why)| Failed(format!("{why}. By hand: {by_hand}")))
+}
+
+fn apt(sudo: bool) -> Command {
+    let mut command = Command::new(if sudo { "sudo" } else { "apt-get" });
+    if sudo {
+        command.arg("apt-get");
+    }
+    command.env("DEBIAN_FRONTEND", "noninteractive").args(["-o", "DPkg::Lock::Timeout=600"]).stdout(Stdio::null());
+    command
+}
+
+fn agreed() -> Result<bool, Failed> {
+    print!("install them now? [Y/n] ");
+    stdout().flush()?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "" | "y" | "Y" | "yes"))
+}
+
+fn installed(package: &str) -> bool {
+    Command::new("dpkg-query")
+        .args(["--show", "--showformat=${db:Status-Status}", package])
+        .stderr(Stdio::null())
+        .output()
+        .is_ok_and(|output| output.stdout.starts_with(b"installed"))
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}

@@ -1,0 +1,57 @@
+//! What is checked, by tier.
+
+use crate::{
+    build_programs, nostd, packages,
+    run::{Failed, Run, which},
+};
+use std::process::Command;
+
+/// `cargo xtask test`: what CI runs and what has to pass from nothing.
+pub(crate) fn test(full: bool) -> Result<(), Failed> {
+    let run = Run::at_root()?;
+    let outcome = short(&run).and_then(|()| if full { long(&run) } else { Ok(()) });
+    if !full {
+        println!("\nnot checked here (cargo xtask test --full): advisories by cargo-deny, the demo's pictures, a replay of real baskets");
+    }
+    run.report();
+    outcome
+}
+
+/// `cargo xtask lint`.
+pub(crate) fn lint() -> Result<(), Failed> {
+    let run = Run::at_root()?;
+    packages::ensure(&run, packages::BUILD)?;
+    lints(&run)
+}
+
+fn lints(run: &Run) -> Result<(), Failed> {
+    run.step("format", || run.cargo(&["fmt", "--all", "--check"]))?;
+    run.step("clippy", || run.cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    run.step("docs", || {
+        run.command(
+            Command::new("cargo")
+                .args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items", "--locked"])
+                .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"),
+        )
+    })
+}
+
+fn short(run: &Run) -> Result<(), Failed> {
+    packages::ensure(run, packages::BUILD)?;
+    lints(run)?;
+    build_programs(run)?;
+    run.step("tests", || run.cargo_test(&["test", "--workspace", "--locked", "--no-fail-fast"]))?;
+    run.step("no_std for the microcontroller", || nostd::check(run))
+}
+
+fn long(run: &Run) -> Result<(), Failed> {
+    run.step("licences, bans, sources, advisories", || {
+        if which("cargo-deny").is_none() {
+            run.cargo(&["install", "cargo-deny", "--locked"])?;
+        }
+        run.cargo(&["deny", "check", "bans", "licenses", "sources"])
+    })?;
+    run.step("demo, headless", || run.program("demo", &["--headless"]))?;
+    packages::ensure(run, packages::PYTHON)?;
+    run.step("replay of 10,000 real baskets", || run.program("replay", &[]))
+}
