@@ -1,8 +1,25 @@
 //! What the core wants done. The shell carries effects out in order; the first failure stops the rest and comes back as
 //! [`crate::Input::EffectFailed`].
 
-use crate::{basket::Priced, catalogue::Service, event::Event, ids::Id, money::Minor};
+use crate::{basket::Priced, catalogue::Service, device::Consent, event::Event, ids::Id, money::Minor, now::Now};
 use alloc::{string::String, vec::Vec};
+
+/// What is to be committed in one transaction, with all that each event's envelope needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The visit these events belong to, `None` for events of the device.
+    pub visit: Option<Id>,
+    /// The guest's pseudonym, `None` while anonymous.
+    pub visitor: Option<String>,
+    /// What that guest has agreed to, [`Consent::None`] while anonymous.
+    pub consent: Consent,
+    /// BCP 47 tag of the visit's language, of the kiosk's default outside a visit.
+    pub language: String,
+    /// When it happened.
+    pub at: Now,
+    /// What happened, in order; never empty.
+    pub events: Vec<Event>,
+}
 
 /// What the light ring and the speaker mean; how they look and sound is the board's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +63,7 @@ pub struct Receipt {
 pub enum Effect {
     /// Commit these events, and the order and payment rows that they imply, in one transaction. Law 1: what follows
     /// waits until they are on disk.
-    Record(Vec<Event>),
+    Record(Record),
     /// Ask the terminal for money. Sent at most once for each attempt.
     Charge {
         /// This attempt.

@@ -84,8 +84,8 @@ pub enum PayView {
     AtCounter,
 }
 
-/// Everything that a view needs, as one value. The screen is never asked (law 6).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Everything that a view needs, as one value. The screen is never asked (law 6). The default is an attract screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Where the visit stands.
     pub stage: Stage,
@@ -131,6 +131,12 @@ pub struct Snapshot {
     pub easy_access: bool,
     /// Visit id, `None` at attract.
     pub visit: Option<Id>,
+    /// True where 'pay at the counter' is offered.
+    pub pay_at_counter: bool,
     /// Monotonic time at which a [`Input::Tick`] is due, `None` while nothing is timed.
     pub next_tick_ms: Option<u64>,
 }
+
+/// One visit after another.
+#[derive(Clone, Debug, Default)]
+pub struct Session {}

@@ -1,0 +1,69 @@
+//! What a shop decides about the course of a visit.
+
+use crate::{
+    catalogue::{Lang, Service, TaxId},
+    money::Minor,
+};
+
+/// Settings of one kiosk. All times are in milliseconds of `Now::mono_ms`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Stands before the order number, so that two kiosks never call the same: 'A-17'.
+    pub device: char,
+    /// Language of the attract screen, and of a visit until the guest chose one.
+    pub language: Lang,
+    /// Service assumed where it is not asked, and for the usual.
+    pub service: Service,
+    /// True to ask 'eat in or takeaway?' at the beginning.
+    pub ask_service: bool,
+    /// True to offer 'pay at the counter'.
+    pub pay_at_counter: bool,
+    /// Silence after which 'still there?' is asked.
+    pub idle_ms: u64,
+    /// How long 'still there?' waits for an answer before the basket is wiped.
+    pub still_there_ms: u64,
+    /// How long 'thank you' stays without a touch.
+    pub done_ms: u64,
+    /// How long a quiet notice stays ('that card is not known here').
+    pub notice_ms: u64,
+    /// How long a look-up of a card may take before the visit goes on anonymously.
+    pub identify_budget_ms: u64,
+    /// What the terminal is trusted with.
+    pub terminal: TerminalLimits,
+    /// Minutes after local midnight at which the business day turns, 0 to 1439.
+    pub day_turn_min: u16,
+    /// Tax of open-price lines.
+    pub open_price_tax: TaxId,
+    /// Makes ids unique; drawn anew by the shell at each start. Not a secret.
+    pub seed: [u8; 32],
+}
+
+/// Bounds on one card payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalLimits {
+    /// Silence after which an attempt counts as unknown. Longer than the terminal's own limit, which normally speaks first.
+    pub answer_ms: u64,
+    /// The greatest amount sent to the terminal; above it a person is called.
+    pub amount_max: Minor,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            device: 'A',
+            language: Lang(0),
+            service: Service::EatIn,
+            ask_service: true,
+            pay_at_counter: true,
+            idle_ms: 60_000,
+            still_there_ms: 15_000,
+            done_ms: 20_000,
+            notice_ms: 6_000,
+            identify_budget_ms: 300,
+            terminal: TerminalLimits { answer_ms: 180_000, amount_max: Minor(1_000_000) },
+            day_turn_min: 240,
+            open_price_tax: TaxId(0),
+            seed: *b"a fixed seed makes tests repeat.",
+        }
+    }
+}
