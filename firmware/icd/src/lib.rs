@@ -1,1 +1,72 @@
-//! x
+//! peripheral-icd: what the kiosk ("host") and its microcontroller board ("MCU") say to each other, over any byte
+//! stream: USB CDC-ACM, UART, or a pty.
+//!
+//! `no_std`, no allocation, no clock, no randomness: nonces and session ids come in as arguments. It never does IO.
+//!
+//! # Frame
+//!
+//! ```text
+//! 00 | COBS( session u32 LE | sequence u32 LE | postcard(message) | CRC-32 u32 LE ) | 00
+//! ```
+//!
+//! CRC-32 is that of IEEE 802.3 (reflected polynomial EDB88320), over everything before it. COBS keeps zero out of the
+//! frame, so a receiver that has lost its place finds it again at the next zero: within one valid frame, whatever came
+//! before. The leading zero ends whatever noise was on the line. At most [`MAX_FRAME`] bytes between two zeros.
+//!
+//! # Messages of version 1
+//!
+//! | No. | Host to MCU ([`ToMcu`]) | Meaning |
+//! |---|---|---|
+//! | 0 | `Hello { min, max, features, nonce }` | Opens a session; session id 0, sequence 0. All else is refused before it |
+//! | 1 | `Ping { token }` | Every 500 ms; the MCU calls the host gone after 1.5 s without a frame |
+//! | 2 | `Show(signal)` | Light and sound by meaning, until the next |
+//! | 3 | `OpenDrawer { id, pulse_ms }` | One pulse, 10 to 500 ms. Answered by `Drawer` with the same id |
+//!
+//! | No. | MCU to host ([`ToHost`]) | Meaning |
+//! |---|---|---|
+//! | 0 | `Hello { version, min, max, features, nonce, firmware }` | Opens the session whose id stands in its header; echoes the nonce. `version` 0: no common version |
+//! | 1 | `Pong { token, uptime_ms }` | Answer to `Ping` |
+//! | 2 | `Key { key, down }` | A debounced edge |
+//! | 3 | `Presence(bool)` | On change, and once after `Hello` |
+//! | 4 | `Headphones(bool)` | On change, and once after `Hello` |
+//! | 5 | `Drawer { id, state }` | What became of a drawer command |
+//! | 6 | `Fault { fault, detail }` | Something is wrong with the board |
+//! | 7 | `Nack { sequence, reason }` | A frame of this session was intact and could not be obeyed |
+//!
+//! Enums only grow, at their end; a field is never added to a variant that has shipped. A variant that the receiver does
+//! not know is [`FrameError::Unknown`]: counted, answered by `Nack`, never fatal. The bytes of each version are frozen by
+//! a test file of its own.
+//!
+//! # Session and replay
+//!
+//! The MCU makes a fresh session id for every `Hello`, and every later frame of both sides carries it. Sequence numbers
+//! start at 1 with each session and only rise, on each side by itself. A frame of another session, or whose number does
+//! not rise, is refused: a recorded drawer command opens nothing, neither in its own session nor in a later one. The
+//! echoed nonce keeps the host from taking a recorded `Hello` for an answer. See [`HostLink`] and [`McuLink`].
+//!
+//! This is protection against noise, echoes and stale buffers, and against a replay on the wire. It is not
+//! cryptography: who can write frames of his own to the wire can open the drawer.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod crc;
+mod frame;
+mod link;
+mod message;
+
+pub use crc::crc32;
+pub use frame::{Decoder, FrameError, Header, MAX_FRAME, MAX_PAYLOAD, decode_frame, encode_frame};
+pub use link::{HostEvent, HostLink, LinkError, McuEvent, McuLink};
+pub use message::{Drawer, Fault, Features, Firmware, Key, NackReason, Signal, ToHost, ToMcu};
+
+/// Versions of this protocol that this crate speaks: lowest and highest.
+pub const VERSIONS: (u8, u8) = (1, 1);
+
+/// Drawer pulses are held to this range, milliseconds: the coil of a drawer burns out above it.
+pub const DRAWER_PULSE_MS: core::ops::RangeInclusive<u16> = 10..=500;
+
+/// The host pings this often, milliseconds.
+pub const PING_MS: u32 = 500;
+
+/// Either side calls the other gone after this long without an accepted frame, milliseconds.
+pub const SILENCE_MS: u32 = 1500;

@@ -1,1 +1,35 @@
-//! x
+//! kiosk-devices: the kiosk's hardware behind four small ports, the codecs of the protocols spoken on the way to it,
+//! and the board-config that says what is fitted.
+//!
+//! | Port | Adapter | Protocol |
+//! |---|---|---|
+//! | [`TagReader`] | [`SidecarReader`] | JSON lines of the reader's process over a Unix stream ([`reader`]) |
+//! | [`PaymentTerminal`] | | ZVT over TCP |
+//! | [`ReceiptPrinter`] | [`TcpPrinter`], [`FilePrinter`] | ESC/POS ([`printer`], [`receipt`]) |
+//! | [`Peripherals`] | [`SerialBoard`] | peripheral-icd over a tty ([`peripherals`]) |
+//!
+//! Every port blocks, is bounded by its own time-outs, and runs on a thread of its own in the shell. [`fitted`] opens
+//! the adapters that a [`BoardConfig`] names.
+//!
+//! What this crate never does: decide anything about a visit, keep a secret, write to a disk (but the receipt file of a
+//! `file` printer), or let a bank card's number out of the ZVT decoder: it is dropped where it is parsed.
+
+#![forbid(unsafe_code)]
+
+pub mod board;
+mod fitted;
+pub mod peripherals;
+mod port;
+pub mod printer;
+pub mod reader;
+pub mod receipt;
+
+pub use board::{BoardConfig, BoardError};
+pub use fitted::{open_peripherals, open_printer, open_reader};
+pub use peripherals::SerialBoard;
+pub use port::{
+    AbortFlag, ChargeRequest, PaymentTerminal, Peripherals, PrintError, ReaderError, ReceiptPrinter, TagReader, Waker,
+};
+pub use printer::{FilePrinter, TcpPrinter};
+pub use reader::{ReaderLine, SidecarReader, Tag, TagKind, Uid};
+pub use receipt::{CodePage, ReceiptLayout, render_receipt};

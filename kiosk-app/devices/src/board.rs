@@ -1,0 +1,351 @@
+//! The board-config: which hardware is fitted and how it is reached. One TOML file a board, data only, read strictly.
+//!
+//! ```toml
+//! name = "demo"
+//!
+//! [display]
+//! width_px = 720            # as mounted, after rotation
+//! height_px = 1280
+//! dpi = 212
+//! rotation = 0              # 0, 90, 180 or 270 degrees clockwise
+//!
+//! [reader]                  # leave a table out where nothing is fitted
+//! kind = "sidecar"
+//! socket = "reader.sock"    # relative paths start at the folder of this file
+//!
+//! [terminal]
+//! kind = "zvt"
+//! address = "192.168.1.50:20007"
+//! password = "000000"       # the terminal's ECR password, six digits
+//! side = "right"            # where the guest finds it: left, right, below
+//!
+//! [printer]
+//! kind = "tcp"              # or: kind = "file", path = "receipts.bin"
+//! address = "192.168.1.51:9100"
+//! columns = 42
+//! code_page = "pc866"
+//!
+//! [peripherals]
+//! kind = "serial"
+//! path = "/dev/kiosk-board"
+//! ```
+
+use crate::receipt::CodePage;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// What is fitted.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoardConfig {
+    /// Shown to staff and in logs.
+    pub name: String,
+    /// The screen.
+    pub display: Display,
+    /// Guest-card reader.
+    pub reader: Option<Reader>,
+    /// Payment terminal.
+    pub terminal: Option<Terminal>,
+    /// Receipt printer.
+    pub printer: Option<Printer>,
+    /// Microcontroller board.
+    pub peripherals: Option<Serial>,
+}
+
+/// The screen as mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Display {
+    /// Width after rotation, 320 to 7680.
+    pub width_px: u32,
+    /// Height after rotation, 320 to 7680.
+    pub height_px: u32,
+    /// Pixels an inch, 60 to 600: touch targets are measured in millimetres.
+    pub dpi: u32,
+    /// Degrees clockwise: 0, 90, 180, 270.
+    #[serde(default)]
+    pub rotation: u16,
+}
+
+/// How the guest-card reader is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Reader {
+    /// A process of its own that writes JSON lines.
+    Sidecar {
+        /// Unix stream socket on which that process listens.
+        socket: PathBuf,
+    },
+}
+
+/// How the payment terminal is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Terminal {
+    /// ZVT over TCP.
+    Zvt {
+        /// `host:port`.
+        address: String,
+        /// Six digits, as set at the terminal.
+        password: String,
+        /// Where the guest finds it.
+        side: Side,
+    },
+}
+
+impl Terminal {
+    /// Where the guest finds it.
+    pub fn side(&self) -> Side {
+        match self {
+            Self::Zvt { side, .. } => *side,
+        }
+    }
+}
+
+/// Where a device is mounted, seen by the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Side {
+    Left,
+    Right,
+    Below,
+}
+
+/// How the receipt printer is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Printer {
+    /// Raw ESC/POS over TCP, usually port 9100.
+    Tcp {
+        /// `host:port`.
+        address: String,
+        /// Characters a line: 42 or 48 on 80 mm paper, 32 on 58 mm.
+        columns: u8,
+        /// Character table of the printer.
+        code_page: CodePage,
+    },
+    /// A file or character device (`/dev/usb/lp0`) that gets the bytes appended.
+    File {
+        /// Where.
+        path: PathBuf,
+        /// Characters a line.
+        columns: u8,
+        /// Character table of the printer.
+        code_page: CodePage,
+    },
+}
+
+impl Printer {
+    /// Characters a line.
+    pub fn columns(&self) -> u8 {
+        match self {
+            Self::Tcp { columns, .. } | Self::File { columns, .. } => *columns,
+        }
+    }
+    /// Character table of the printer.
+    pub fn code_page(&self) -> CodePage {
+        match self {
+            Self::Tcp { code_page, .. } | Self::File { code_page, .. } => *code_page,
+        }
+    }
+}
+
+/// How the microcontroller board is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Serial {
+    /// A tty: USB CDC-ACM, UART or a pty.
+    Serial {
+        /// A stable name, best a udev symlink.
+        path: PathBuf,
+    },
+}
+
+/// What is wrong with a board-config, with file, line, key and cure.
+#[derive(Debug, thiserror::Error)]
+pub enum BoardError {
+    /// The file could not be read.
+    #[error("{}: cannot be read: {source}. Check the path and its permissions", file.display())]
+    Read {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not as it should be.
+    #[error("{}:{line}: {key}: {why}", file.display())]
+    Bad {
+        /// Which file.
+        file: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// Which key, dotted.
+        key: String,
+        /// What is wrong and what to do.
+        why: String,
+    },
+}
+
+/// A board-config is a page of text; anything larger is not one.
+const MAX_BYTES: u64 = 64 * 1024;
+
+impl BoardConfig {
+    /// Reads a board-config. Relative paths in it start at its folder.
+    pub fn load(file: &Path) -> Result<Self, BoardError> {
+        let read = |source| BoardError::Read { file: file.to_owned(), source };
+        let size = std::fs::metadata(file).map_err(read)?.len();
+        if size > MAX_BYTES {
+            let why = format!("{size} bytes; a board-config has at most {MAX_BYTES}. Is this the right file?");
+            return Err(BoardError::Bad { file: file.to_owned(), line: 1, key: "file".into(), why });
+        }
+        Self::parse(&std::fs::read_to_string(file).map_err(read)?, file)
+    }
+
+    /// Parses the text of `file`, which is used for messages and as the start of relative paths.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, BoardError> {
+        let bad = |line, key: String, why| BoardError::Bad { file: file.to_owned(), line, key, why };
+        let mut board: Self = toml::from_str(text).map_err(|e| {
+            let at = e.span().map_or(0, |s| s.start);
+            let (line, key) = place(text, at);
+            bad(line, unknown_key(e.message()).unwrap_or(key), e.message().replace('\n', " "))
+        })?;
+        if let Some((key, why)) = board.fault() {
+            return Err(bad(line_of(text, key), key.to_owned(), why));
+        }
+        let base = file.parent().unwrap_or(Path::new("."));
+        if let Some(Reader::Sidecar { socket }) = &mut board.reader {
+            *socket = base.join(&*socket);
+        }
+        if let Some(Printer::File { path, .. }) = &mut board.printer {
+            *path = base.join(&*path);
+        }
+        if let Some(Serial::Serial { path }) = &mut board.peripherals {
+            *path = base.join(&*path);
+        }
+        Ok(board)
+    }
+
+    /// The first value out of its range: dotted key and what to do.
+    fn fault(&self) -> Option<(&'static str, String)> {
+        let d = &self.display;
+        let range = |key, value: u32, low: u32, high: u32| {
+            (!(low..=high).contains(&value)).then(|| (key, format!("{value} is not in {low}..={high}")))
+        };
+        let address = |key, a: &str| {
+            let ok = a.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+            (!ok).then(|| (key, format!("'{a}' is not host:port, such as 192.168.1.50:20007")))
+        };
+        let empty = self.name.is_empty().then(|| ("name", "is empty; give the board a name".to_owned()));
+        empty
+            .or_else(|| range("display.width_px", d.width_px, 320, 7680))
+            .or_else(|| range("display.height_px", d.height_px, 320, 7680))
+            .or_else(|| range("display.dpi", d.dpi, 60, 600))
+            .or_else(|| {
+                let why = || ("display.rotation", format!("{} is not 0, 90, 180 or 270", d.rotation));
+                (![0, 90, 180, 270].contains(&d.rotation)).then(why)
+            })
+            .or_else(|| match &self.terminal {
+                Some(Terminal::Zvt { address: a, password, .. }) => address("terminal.address", a).or_else(|| {
+                    let six = password.len() == 6 && password.bytes().all(|b| b.is_ascii_digit());
+                    (!six).then(|| ("terminal.password", "must be six digits, as set at the terminal".to_owned()))
+                }),
+                None => None,
+            })
+            .or_else(|| match &self.printer {
+                Some(Printer::Tcp { address: a, .. }) => address("printer.address", a),
+                _ => None,
+            })
+            .or_else(|| self.printer.as_ref().and_then(|p| range("printer.columns", p.columns().into(), 24, 64)))
+    }
+}
+
+/// Line (from 1) and dotted key at byte `at`.
+fn place(text: &str, at: usize) -> (usize, String) {
+    let head = text.get(..at).unwrap_or(text);
+    let line = head.matches('\n').count() + 1;
+    let table = |l: &str| l.trim().strip_prefix('[').and_then(|l| l.split(']').next()).map(|t| t.trim().to_owned());
+    let mut inside = String::new();
+    let mut key = String::new();
+    for l in text.lines().take(line) {
+        key.clear();
+        if let Some(t) = table(l) {
+            inside = t;
+        } else if let Some((k, _)) = l.split_once('=') {
+            k.trim().clone_into(&mut key);
+        }
+    }
+    let dotted = [inside.as_str(), key.as_str()].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(".");
+    (line, if dotted.is_empty() { "file".to_owned() } else { dotted })
+}
+
+/// The name in serde's "unknown field `x`" and "missing field `x`", whose span is the table that it belongs to.
+fn unknown_key(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown field `").or_else(|| message.strip_prefix("missing field `"))?;
+    rest.split('`').next().map(str::to_owned)
+}
+
+/// The line on which a dotted key stands, 1 if it is not found.
+fn line_of(text: &str, dotted: &str) -> usize {
+    let mut inside = "";
+    for (n, l) in text.lines().enumerate() {
+        let l = l.trim();
+        if let Some(t) = l.strip_prefix('[').and_then(|l| l.split(']').next()) {
+            inside = t.trim();
+        } else if let Some((k, _)) = l.split_once('=') {
+            let full = if inside.is_empty() { k.trim().to_owned() } else { format!("{inside}.{}", k.trim()) };
+            if full == dotted {
+                return n + 1;
+            }
+        }
+    }
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const GOOD: &str = "name = \"x\"\n[display]\nwidth_px = 720\nheight_px = 1280\ndpi = 212\n\n[terminal]\nkind = \"zvt\"\n\
+        address = \"10.0.0.2:20007\"\npassword = \"000000\"\nside = \"right\"\n\n[printer]\nkind = \"file\"\npath = \"r.bin\"\n\
+        columns = 42\ncode_page = \"pc866\"\n";
+
+    fn message(text: &str) -> String {
+        BoardConfig::parse(text, Path::new("dir/b.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn relative_paths_start_at_the_folder_of_the_file() {
+        let board = BoardConfig::parse(GOOD, Path::new("dir/b.toml")).unwrap();
+        assert!(matches!(board.printer, Some(Printer::File { path, .. }) if path == Path::new("dir/r.bin")));
+        assert_eq!(board.terminal.unwrap().side(), Side::Right);
+        assert_eq!(board.reader, None);
+    }
+
+    #[test]
+    fn a_typo_is_named_with_file_line_and_key() {
+        let text = message(&GOOD.replace("dpi =", "dip ="));
+        assert!(text.starts_with("dir/b.toml:5: "), "{text}");
+        assert!(text.contains("dip"), "{text}");
+        let text = message(&GOOD.replace("side = \"right\"", "side = \"up\""));
+        assert!(text.starts_with("dir/b.toml:") && text.contains("up"), "{text}");
+        let text = message(&GOOD.replace("dpi = 212", "dpi = \"x\""));
+        assert!(text.starts_with("dir/b.toml:5: display.dpi: "), "{text}");
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named_with_line_and_cure() {
+        assert_eq!(message(&GOOD.replace("dpi = 212", "dpi = 9")), "dir/b.toml:5: display.dpi: 9 is not in 60..=600");
+        let text = message(&GOOD.replace("\"000000\"", "\"12\""));
+        assert_eq!(text, "dir/b.toml:10: terminal.password: must be six digits, as set at the terminal");
+        let text = message(&GOOD.replace("10.0.0.2:20007", "10.0.0.2"));
+        assert!(text.starts_with("dir/b.toml:9: terminal.address: '10.0.0.2' is not host:port"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_file_says_so() {
+        let text = BoardConfig::load(Path::new("/nonexistent/b.toml")).unwrap_err().to_string();
+        assert!(text.contains("/nonexistent/b.toml: cannot be read"), "{text}");
+    }
+}

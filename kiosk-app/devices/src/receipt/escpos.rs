@@ -1,0 +1,294 @@
+//! ESC/POS commands, by Epson's command reference, and code pages.
+
+use serde::Deserialize;
+
+/// A printer's character table for bytes from 80 hex, selected by `ESC t`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CodePage {
+    /// Western European with the euro sign.
+    #[default]
+    Pc858,
+    /// Cyrillic of DOS.
+    Pc866,
+    /// Cyrillic of Windows.
+    Wpc1251,
+    /// Western European of Windows.
+    Wpc1252,
+}
+
+const PC858: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈ€ÍÎÏ┘┌█▄¦Ì▀ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
+const PC866: &str = "АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯабвгдежзийклмноп░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀рстуфхцчшщъыьэюяЁёЄєЇїЎў°∙·√№¤■\u{a0}";
+const WPC1251: &str = "ЂЃ‚ѓ„…†‡€‰Љ‹ЊЌЋЏђ‘’“”•–—\0™љ›њќћџ\u{a0}ЎўЈ¤Ґ¦§Ё©Є«¬\u{ad}®Ї°±Ііґµ¶·ё№є»јЅѕїАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯабвгдежзийклмнопрстуфхцчшщъыьэюя";
+const WPC1252: &str = "€\0‚ƒ„…†‡ˆ‰Š‹Œ\0Ž\0\0‘’“”•–—˜™š›œ\0žŸ\u{a0}¡¢£¤¥¦§¨©ª«¬\u{ad}®¯°±²³´µ¶·¸¹º»¼½¾¿ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖ×ØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõö÷øùúûüýþÿ";
+
+impl CodePage {
+    const ALL: [Self; 4] = [Self::Pc858, Self::Pc866, Self::Wpc1251, Self::Wpc1252];
+
+    /// The number that `ESC t` takes, as on Epson's printers.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Pc858 => 19,
+            Self::Pc866 => 17,
+            Self::Wpc1251 => 46,
+            Self::Wpc1252 => 16,
+        }
+    }
+
+    /// The table of an `ESC t` number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.number() == number)
+    }
+
+    fn upper(self) -> &'static str {
+        match self {
+            Self::Pc858 => PC858,
+            Self::Pc866 => PC866,
+            Self::Wpc1251 => WPC1251,
+            Self::Wpc1252 => WPC1252,
+        }
+    }
+
+    /// The byte for a character, `None` if the table lacks it. Control characters are never passed on: a name from a
+    /// menu must not be able to command the printer.
+    pub fn byte(self, c: char) -> Option<u8> {
+        match c {
+            ' '..='~' => Some(c as u8),
+            _ if c.is_control() => None,
+            _ => self.upper().chars().position(|u| u == c).and_then(|i| u8::try_from(128 + i).ok()),
+        }
+    }
+
+    /// The character of a byte from 20 hex.
+    pub fn char(self, byte: u8) -> char {
+        match byte {
+            0x20..=0x7E => byte as char,
+            0x80.. => self.upper().chars().nth(usize::from(byte) - 128).filter(|&c| c != '\0').unwrap_or('?'),
+            _ => '?',
+        }
+    }
+
+    /// The text with what the table lacks replaced by what comes nearest, '?' at worst. Each character of the result
+    /// has a byte.
+    pub fn fit(self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            if self.byte(c).is_some() {
+                out.push(c);
+            } else {
+                nearest(c).chars().for_each(|c| out.push(if self.byte(c).is_some() { c } else { '?' }));
+            }
+        }
+        out
+    }
+}
+
+/// What stands in for a character that a table lacks.
+fn nearest(c: char) -> &'static str {
+    match c {
+        '‘' | '’' | '‚' | '´' => "'",
+        '“' | '”' | '„' | '«' | '»' => "\"",
+        '–' | '—' | '‑' | '−' => "-",
+        '…' => "...",
+        '·' | '•' => "*",
+        '×' => "x",
+        '€' => "EUR",
+        '£' => "GBP",
+        '№' => "No.",
+        '\u{a0}' | '\u{202f}' | '\u{2009}' | '\t' | '\n' => " ",
+        '\u{ad}' | '\u{200b}' => "",
+        'Ё' => "Е",
+        'ё' => "е",
+        'à' | 'á' | 'â' | 'ã' | 'å' | 'ā' => "a",
+        'ä' => "ae",
+        'ç' | 'č' | 'ć' => "c",
+        'è' | 'é' | 'ê' | 'ë' | 'ē' | 'ę' => "e",
+        'ì' | 'í' | 'î' | 'ï' | 'ī' => "i",
+        'ñ' | 'ń' => "n",
+        'ò' | 'ó' | 'ô' | 'õ' => "o",
+        'ö' | 'ø' => "oe",
+        'š' | 'ś' => "s",
+        'ù' | 'ú' | 'û' | 'ū' => "u",
+        'ü' => "ue",
+        'ý' | 'ÿ' => "y",
+        'ž' | 'ź' | 'ż' => "z",
+        'ß' => "ss",
+        'À' | 'Á' | 'Â' | 'Ã' | 'Å' => "A",
+        'Ä' => "Ae",
+        'Ç' => "C",
+        'È' | 'É' | 'Ê' | 'Ë' => "E",
+        'Ñ' => "N",
+        'Ò' | 'Ó' | 'Ô' | 'Õ' => "O",
+        'Ö' | 'Ø' => "Oe",
+        'Ü' => "Ue",
+        'œ' => "oe",
+        _ => "?",
+    }
+}
+
+/// Alignment of what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Align {
+    Left = 0,
+    Centre = 1,
+}
+
+/// Error correction of a QR code.
+const QR_LEVEL_M: u8 = 49;
+
+/// A job being written.
+#[derive(Debug)]
+pub(crate) struct Job {
+    bytes: Vec<u8>,
+    page: CodePage,
+}
+
+impl Job {
+    /// Resets the printer, leaves the multi-byte mode in which some printers wake up, selects the table.
+    pub(crate) fn new(page: CodePage) -> Self {
+        let mut job = Self { bytes: Vec::with_capacity(2048), page };
+        job.raw(&[0x1B, b'@', 0x1C, b'.', 0x1B, b't', page.number()]);
+        job
+    }
+    fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+    pub(crate) fn align(&mut self, align: Align) {
+        self.raw(&[0x1B, b'a', align as u8]);
+    }
+    pub(crate) fn bold(&mut self, on: bool) {
+        self.raw(&[0x1B, b'E', on.into()]);
+    }
+    /// Magnification, 1 to 8 each way.
+    pub(crate) fn size(&mut self, width: u8, height: u8) {
+        self.raw(&[0x1D, b'!', ((width.clamp(1, 8) - 1) << 4) | (height.clamp(1, 8) - 1)]);
+    }
+    /// A line of text that has been fitted to the table and the width.
+    pub(crate) fn line(&mut self, text: &str) {
+        let page = self.page;
+        self.bytes.extend(page.fit(text).chars().map(|c| page.byte(c).unwrap_or(b'?')));
+        self.bytes.push(b'\n');
+    }
+    /// A QR code drawn by the printer: model 2, level M. Nothing if the data is longer than such a code holds.
+    pub(crate) fn qr(&mut self, data: &str, module_dots: u8) {
+        let Ok(length) = u16::try_from(data.len() + 3) else { return };
+        if data.is_empty() || data.len() > 2331 {
+            return;
+        }
+        let head = [0x1D, b'(', b'k'];
+        for function in [&[4, 0, 49, 65, 50, 0][..], &[3, 0, 49, 67, module_dots.clamp(1, 16)], &[3, 0, 49, 69, QR_LEVEL_M]] {
+            self.raw(&head);
+            self.raw(function);
+        }
+        self.raw(&head);
+        self.raw(&length.to_le_bytes());
+        self.raw(&[49, 80, 48]);
+        self.raw(data.as_bytes());
+        self.raw(&head);
+        self.raw(&[3, 0, 49, 81, 48]);
+    }
+    /// Feeds to the cutter, cuts, and ends.
+    pub(crate) fn cut(mut self) -> Vec<u8> {
+        self.raw(&[0x1D, b'V', 66, 0]);
+        self.bytes
+    }
+}
+
+/// The text of a job, one string a line, QR codes as `[QR data]`, the cut as `[cut]`: for tests, logs of a simulator, and
+/// people who debug a receipt. Commands that this crate does not write are skipped as far as they can be told.
+pub fn to_text(job: &[u8]) -> Vec<String> {
+    let mut page = CodePage::Pc858;
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut rest = job;
+    loop {
+        rest = match rest {
+            [] => break,
+            [0x1B, b't', n, tail @ ..] => {
+                page = CodePage::from_number(*n).unwrap_or(page);
+                tail
+            }
+            [0x1B, b'@', tail @ ..] | [0x1C, b'.', tail @ ..] => tail,
+            [0x1B, _, _, tail @ ..] | [0x1D, b'!' | b'r', _, tail @ ..] | [0x10, 0x04, _, tail @ ..] => tail,
+            [0x1D, b'(', b'k', low, high, tail @ ..] => {
+                let n = usize::from(u16::from_le_bytes([*low, *high])).min(tail.len());
+                if let [49, 80, 48, data @ ..] = &tail[..n] {
+                    lines.push(format!("[QR {}]", String::from_utf8_lossy(data)));
+                }
+                &tail[n..]
+            }
+            [0x1D, b'V', 66, _, tail @ ..] => {
+                lines.push("[cut]".to_owned());
+                tail
+            }
+            [b'\n', tail @ ..] => {
+                lines.push(std::mem::take(&mut line));
+                tail
+            }
+            [byte, tail @ ..] => {
+                line.push(page.char(*byte));
+                tail
+            }
+        };
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn each_table_has_128_characters_and_reads_as_it_writes() {
+        for page in CodePage::ALL {
+            assert_eq!(page.upper().chars().count(), 128);
+            for byte in 0x80..=0xFF {
+                let c = page.char(byte);
+                assert!(c == '?' || page.byte(c) == Some(byte), "{page:?} {byte:02X} {c}");
+            }
+        }
+        assert_eq!(CodePage::Pc866.byte('Я'), Some(0x9F));
+        assert_eq!(CodePage::Wpc1251.byte('Я'), Some(0xDF));
+        assert_eq!(CodePage::Pc858.byte('€'), Some(0xD5));
+        assert_eq!(CodePage::Wpc1252.byte('€'), Some(0x80));
+    }
+
+    #[test]
+    fn what_a_table_lacks_is_replaced_by_what_comes_nearest() {
+        assert_eq!(CodePage::Pc866.fit("Crème brûlée – 5 €"), "Creme brulee - 5 EUR");
+        assert_eq!(CodePage::Pc858.fit("Ёлка"), "????");
+        assert_eq!(CodePage::Pc858.fit("a\u{1b}@b"), "a?@b");
+    }
+
+    #[test]
+    fn a_name_cannot_command_the_printer() {
+        let mut job = Job::new(CodePage::Pc858);
+        job.line("x\u{1b}p0\u{1d}V0\n\u{10}\u{4}");
+        let bytes = job.cut();
+        let text = &bytes[7..bytes.len() - 4];
+        assert!(text[..text.len() - 1].iter().all(|b| *b >= 0x20), "{text:?}");
+    }
+
+    #[test]
+    fn qr_bytes_are_those_of_the_command_reference() {
+        let mut job = Job::new(CodePage::Pc858);
+        job.qr("AB", 6);
+        let bytes = job.cut();
+        let expect: Vec<u8> = [
+            &b"\x1b@\x1c.\x1bt\x13"[..],
+            b"\x1d(k\x04\x00\x31\x41\x32\x00",
+            b"\x1d(k\x03\x00\x31\x43\x06",
+            b"\x1d(k\x03\x00\x31\x45\x31",
+            b"\x1d(k\x05\x00\x31\x50\x30AB",
+            b"\x1d(k\x03\x00\x31\x51\x30",
+            b"\x1dVB\x00",
+        ]
+        .concat();
+        assert_eq!(bytes, expect);
+        assert_eq!(to_text(&bytes), ["[QR AB]", "[cut]"]);
+    }
+}
