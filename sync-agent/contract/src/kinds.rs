@@ -1,0 +1,68 @@
+//! The event types of version 1. The list is open: an old backend takes a newer kiosk's events.
+
+macro_rules! kinds {
+    ($($name:ident = $wire:literal,)*) => {
+        $(#[doc = concat!("`", $wire, "`")] pub const $name: &str = $wire;)*
+        /// Every type that this version knows.
+        pub const ALL: &[&str] = &[$($name),*];
+    };
+}
+
+kinds! {
+    PRESENCE_SEEN = "cem.presence.seen.v1",
+    VISIT_STARTED = "cem.visit.started.v1",
+    VISIT_IDENTIFIED = "cem.visit.identified.v1",
+    VISITOR_JOINED = "cem.visitor.joined.v1",
+    VISIT_STAGE_CHANGED = "cem.visit.stage_changed.v1",
+    ITEM_VIEWED = "cem.item.viewed.v1",
+    SEARCH_MADE = "cem.search.made.v1",
+    BASKET_CHANGED = "cem.basket.changed.v1",
+    OFFER_SHOWN = "cem.offer.shown.v1",
+    OFFER_ACCEPTED = "cem.offer.accepted.v1",
+    OFFER_DISMISSED = "cem.offer.dismissed.v1",
+    CONSULTANT_ANSWERED = "cem.consultant.answered.v1",
+    ORDER_PLACED = "cem.order.placed.v1",
+    ORDER_PROGRESSED = "cem.order.progressed.v1",
+    PAYMENT_STARTED = "cem.payment.started.v1",
+    PAYMENT_APPROVED = "cem.payment.approved.v1",
+    PAYMENT_DECLINED = "cem.payment.declined.v1",
+    PAYMENT_UNKNOWN = "cem.payment.unknown.v1",
+    PAYMENT_RESOLVED = "cem.payment.resolved.v1",
+    PAYMENT_REFUNDED = "cem.payment.refunded.v1",
+    PAYMENT_REVERSED = "cem.payment.reversed.v1",
+    TILL_OPENED = "cem.till.opened.v1",
+    TILL_CLOSED = "cem.till.closed.v1",
+    TILL_CASH_MOVED = "cem.till.cash_moved.v1",
+    TILL_DRAWER_OPENED = "cem.till.drawer_opened.v1",
+    LOYALTY_EARNED = "cem.loyalty.earned.v1",
+    LOYALTY_BURNED = "cem.loyalty.burned.v1",
+    WALLET_CREDITED = "cem.wallet.credited.v1",
+    WALLET_DEBITED = "cem.wallet.debited.v1",
+    WALLET_REVERSED = "cem.wallet.reversed.v1",
+    REFERRAL_USED = "cem.referral.used.v1",
+    REFERRAL_EARNED = "cem.referral.earned.v1",
+    PRICE_MATCHED = "cem.price.matched.v1",
+    PRICE_OVERRIDDEN = "cem.price.overridden.v1",
+    RECEIPT_ISSUED = "cem.receipt.issued.v1",
+    FEEDBACK_GIVEN = "cem.feedback.given.v1",
+    VISIT_ENDED = "cem.visit.ended.v1",
+    HELP_CALLED = "cem.help.called.v1",
+    HELP_ANSWERED = "cem.help.answered.v1",
+    TASK_RAISED = "cem.task.raised.v1",
+    TASK_CLOSED = "cem.task.closed.v1",
+    STAFF_SIGNED_IN = "cem.staff.signed_in.v1",
+    STAFF_LOOKED_UP = "cem.staff.looked_up.v1",
+    STAFF_APPROVED = "cem.staff.approved.v1",
+    STAFF_GESTURE_GRANTED = "cem.staff.gesture_granted.v1",
+    ARTICLE_SOLD_OUT = "cem.article.sold_out.v1",
+    ARTICLE_BACK = "cem.article.back.v1",
+    CONSENT_CHANGED = "cem.consent.changed.v1",
+    VISITOR_ERASURE_REQUESTED = "cem.visitor.erasure_requested.v1",
+    PROBLEM_SHOWN = "cem.problem.shown.v1",
+    DEVICE_HEALTH = "cem.device.health.v1",
+    DEVICE_CONFIG_APPLIED = "cem.device.config_applied.v1",
+    DEVICE_CONFIG_REFUSED = "cem.device.config_refused.v1",
+    DEVICE_ALARM = "cem.device.alarm.v1",
+    DEVICE_CLOCK_SAMPLED = "cem.device.clock_sampled.v1",
+    LOG_LOST = "cem.log.lost.v1",
+}
