@@ -227,5 +227,9 @@ mod tests {
         assert_eq!(envelope.verify_bytes("t", &[key(1).verifying_key()]), Err(EnvelopeError::NotBase64));
     }
 
-    const FROZEN: &str = "";
+    const FROZEN: &str = concat!(
+        r#"{"payload":"eyJ2aXNpdG9yIjoidl8xIn0=","payloadType":"application/vnd.cem.profile.v1+json","signatures":["#,
+        r#"{"keyid":"fe812c12f3ab4ce6ac5db69ac352f906","#,
+        r#""sig":"6x47TQhrZnG6qeGZ7+8iTqqzkkkViJBo6lmC4+A0jPbq1wgoKznNEshN+xH5U6NrtS8LFJz9uTFFW3FaWI4ZBg=="}]}"#
+    );
 }
