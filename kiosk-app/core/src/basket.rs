@@ -1,7 +1,9 @@
-//! The basket and its exact price.
+//! The basket and its exact price. How it is reckoned stands in [`crate::price`], how an article is configured in
+//! [`crate::draft`].
 
 use crate::{
     catalogue::{ArticleId, Service, TaxId},
+    draft::QUANTITY_MAX,
     money::Minor,
 };
 use alloc::{string::String, vec::Vec};
@@ -74,6 +76,74 @@ pub struct Basket {
     pub lines: Vec<Line>,
 }
 
+/// The most lines of a basket; more are not taken. With [`crate::check::PRICE_MAX`] no sum overflows.
+pub const LINES_MAX: usize = 500;
+
+/// What became of a configured article on its way into the basket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is a line of its own.
+    New(LineId),
+    /// The same thing was there; its quantity grew, to [`QUANTITY_MAX`] at most.
+    Merged(LineId),
+    /// The basket has [`LINES_MAX`] lines.
+    Full,
+}
+
+impl Basket {
+    /// The line.
+    pub fn line(&self, id: LineId) -> Option<&Line> {
+        self.lines.iter().find(|line| line.id == id)
+    }
+
+    /// Adds a configured article, into the line of the same thing where there is one. `id` is used for a new line.
+    pub fn add(&mut self, id: LineId, draft: Draft) -> Added {
+        let same = |line: &&mut Line| matches!(&line.item, Item::Configured(there) if there.is_same_thing(&draft));
+        if let Some(line) = self.lines.iter_mut().find(same) {
+            if let Item::Configured(there) = &mut line.item {
+                there.quantity = there.quantity.saturating_add(draft.quantity).min(QUANTITY_MAX);
+            }
+            return Added::Merged(line.id);
+        }
+        self.push(Line { id, item: Item::Configured(Draft { editing: None, ..draft }) })
+    }
+
+    /// Adds a line as it is.
+    pub fn push(&mut self, line: Line) -> Added {
+        if self.lines.len() >= LINES_MAX {
+            return Added::Full;
+        }
+        let id = line.id;
+        self.lines.push(line);
+        Added::New(id)
+    }
+
+    /// Takes a line out.
+    pub fn remove(&mut self, id: LineId) -> Option<Line> {
+        let at = self.lines.iter().position(|line| line.id == id)?;
+        Some(self.lines.remove(at))
+    }
+
+    /// Sets how many of a configured line, 1 to [`QUANTITY_MAX`]. False for a line that is not there, is of open price
+    /// (its amount is for the whole line), or already has that many.
+    pub fn set_quantity(&mut self, id: LineId, quantity: u16) -> bool {
+        let quantity = quantity.clamp(1, QUANTITY_MAX);
+        match self.lines.iter_mut().find(|line| line.id == id).map(|line| &mut line.item) {
+            Some(Item::Configured(draft)) if draft.quantity != quantity => {
+                draft.quantity = quantity;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Puts a changed configuration back into its line. False for a line that is not there.
+    pub fn replace(&mut self, id: LineId, draft: Draft) -> bool {
+        let line = self.lines.iter_mut().find(|line| line.id == id);
+        line.map(|line| line.item = Item::Configured(Draft { editing: None, ..draft })).is_some()
+    }
+}
+
 /// A modifier of a priced line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PricedModifier {
@@ -138,4 +208,54 @@ pub struct Priced {
     pub goods: Minor,
     /// What is paid: goods, and tax where it is added.
     pub total: Minor,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture::{BURGER, FRIES, cafe};
+
+    fn draft(article: ArticleId, quantity: u16) -> Draft {
+        Draft { quantity, ..Draft::new(article, &cafe()).unwrap() }
+    }
+
+    #[test]
+    fn the_same_thing_is_one_line_and_another_configuration_is_another() {
+        let mut basket = Basket::default();
+        assert_eq!(basket.add(LineId(1), draft(FRIES, 2)), Added::New(LineId(1)));
+        assert_eq!(basket.add(LineId(2), draft(FRIES, 3)), Added::Merged(LineId(1)));
+        assert_eq!(basket.add(LineId(2), draft(BURGER, 1)), Added::New(LineId(2)));
+        let mut with_cheese = draft(BURGER, 1);
+        with_cheese.set_choice(&cafe(), None, 0, 0, 1);
+        assert_eq!(basket.add(LineId(3), with_cheese), Added::New(LineId(3)));
+        assert_eq!(basket.price(&cafe(), crate::Lang(0)).count(), 7);
+    }
+
+    #[test]
+    fn quantities_stay_between_one_and_ninety_nine() {
+        let mut basket = Basket::default();
+        basket.add(LineId(1), draft(FRIES, 60));
+        basket.add(LineId(2), draft(FRIES, 60));
+        assert_eq!(basket.price(&cafe(), crate::Lang(0)).count(), 99);
+        assert!(basket.set_quantity(LineId(1), 0));
+        assert_eq!(basket.price(&cafe(), crate::Lang(0)).count(), 1);
+        assert!(!basket.set_quantity(LineId(1), 1), "nothing changed");
+        assert!(!basket.set_quantity(LineId(9), 5));
+    }
+
+    #[test]
+    fn a_full_basket_takes_no_more() {
+        let open = |id| Line {
+            id: LineId(id),
+            item: Item::Open { sku: String::new(), name: String::new(), quantity: 1, amount: Minor(1), tax: TaxId(0) },
+        };
+        let mut basket = Basket::default();
+        for id in 0..500 {
+            assert_eq!(basket.push(open(id)), Added::New(LineId(id)));
+        }
+        assert_eq!(basket.push(open(500)), Added::Full);
+        assert!(basket.remove(LineId(7)).is_some());
+        assert_eq!(basket.push(open(501)), Added::New(LineId(501)));
+    }
 }

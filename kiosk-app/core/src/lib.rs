@@ -12,8 +12,10 @@ extern crate alloc;
 
 pub mod basket;
 pub mod catalogue;
+pub mod check;
 pub mod config;
 pub mod device;
+pub mod draft;
 pub mod effect;
 pub mod event;
 pub mod ids;
@@ -23,7 +25,11 @@ pub mod money;
 pub mod now;
 pub mod number;
 pub mod payments;
+pub mod price;
 pub mod session;
+
+#[cfg(test)]
+mod fixture;
 
 pub use basket::{Basket, Draft, LineId, Priced, PricedLine, PricedModifier, TaxAmount};
 pub use catalogue::{Article, ArticleId, Catalogue, CategoryId, Lang, Service, Text};
