@@ -1,8 +1,9 @@
 //! From a board-config to the adapters it names.
 
 use crate::{
-    BoardConfig, FilePrinter, Peripherals, ReceiptPrinter, SerialBoard, SidecarReader, TagReader, TcpPrinter,
-    board,
+    BoardConfig, FilePrinter, PaymentTerminal, Peripherals, ReceiptPrinter, SerialBoard, SidecarReader, TagReader, TcpPrinter,
+    ZvtTerminal, board,
+    zvt::{ZvtLimits, ZvtPassword},
 };
 
 /// The guest-card reader, if one is fitted.
@@ -12,12 +13,20 @@ pub fn open_reader(config: &BoardConfig) -> Option<Box<dyn TagReader>> {
     })
 }
 
+/// The payment terminal, if one is fitted.
+pub fn open_terminal(config: &BoardConfig) -> Option<Box<dyn PaymentTerminal>> {
+    config.terminal.as_ref().and_then(|terminal| match terminal {
+        board::Terminal::Zvt { address, password, .. } => {
+            let password = ZvtPassword::parse(password)?;
+            Some(Box::new(ZvtTerminal::new(address, password, ZvtLimits::default())) as Box<dyn PaymentTerminal>)
+        }
+    })
+}
+
 /// The receipt printer, if one is fitted.
 pub fn open_printer(config: &BoardConfig) -> Option<Box<dyn ReceiptPrinter>> {
     config.printer.as_ref().map(|printer| match printer {
-        board::Printer::Tcp { address, .. } => {
-            Box::new(TcpPrinter::new(address, Default::default())) as Box<dyn ReceiptPrinter>
-        }
+        board::Printer::Tcp { address, .. } => Box::new(TcpPrinter::new(address, Default::default())) as Box<dyn ReceiptPrinter>,
         board::Printer::File { path, .. } => Box::new(FilePrinter::new(path)),
     })
 }

@@ -4,7 +4,7 @@
 //! | Port | Adapter | Protocol |
 //! |---|---|---|
 //! | [`TagReader`] | [`SidecarReader`] | JSON lines of the reader's process over a Unix stream ([`reader`]) |
-//! | [`PaymentTerminal`] | | ZVT over TCP |
+//! | [`PaymentTerminal`] | [`ZvtTerminal`] | ZVT over TCP ([`zvt`]) |
 //! | [`ReceiptPrinter`] | [`TcpPrinter`], [`FilePrinter`] | ESC/POS ([`printer`], [`receipt`]) |
 //! | [`Peripherals`] | [`SerialBoard`] | peripheral-icd over a tty ([`peripherals`]) |
 //!
@@ -23,9 +23,10 @@ mod port;
 pub mod printer;
 pub mod reader;
 pub mod receipt;
+pub mod zvt;
 
 pub use board::{BoardConfig, BoardError};
-pub use fitted::{open_peripherals, open_printer, open_reader};
+pub use fitted::{open_peripherals, open_printer, open_reader, open_terminal};
 pub use peripherals::SerialBoard;
 pub use port::{
     AbortFlag, ChargeRequest, PaymentTerminal, Peripherals, PrintError, ReaderError, ReceiptPrinter, TagReader, Waker,
@@ -33,3 +34,4 @@ pub use port::{
 pub use printer::{FilePrinter, TcpPrinter};
 pub use reader::{ReaderLine, SidecarReader, Tag, TagKind, Uid};
 pub use receipt::{CodePage, ReceiptLayout, render_receipt};
+pub use zvt::ZvtTerminal;

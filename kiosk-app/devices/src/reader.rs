@@ -332,10 +332,7 @@ mod tests {
         let tap = Tag { kind: TagKind::Ntag424, uid, url: Some("https://x/t?cmac=1".into()) };
         for (line, text) in [
             (ReaderLine::Up { reader: "sim".into() }, r#"{"v":1,"kind":"up","reader":"sim"}"#),
-            (
-                ReaderLine::Tap(tap),
-                r#"{"v":1,"kind":"tap","tag":"ntag424","uid":"04DE5F1EACC040","url":"https://x/t?cmac=1"}"#,
-            ),
+            (ReaderLine::Tap(tap), r#"{"v":1,"kind":"tap","tag":"ntag424","uid":"04DE5F1EACC040","url":"https://x/t?cmac=1"}"#),
             (ReaderLine::Gone, r#"{"v":1,"kind":"gone"}"#),
             (ReaderLine::BankCard, r#"{"v":1,"kind":"bank_card"}"#),
             (ReaderLine::Beat, r#"{"v":1,"kind":"beat"}"#),

@@ -146,9 +146,13 @@ impl Page<'_> {
         }
     }
 
-    /// Four columns, the first left and the others right.
+    /// Four columns, the first left and the others right; one below the other where they do not fit.
     fn columns(&mut self, [first, b, c, d]: [String; 4]) {
         let cell = self.width / 4;
+        if [&b, &c, &d].iter().any(|text| chars(text) >= cell) {
+            self.pair(&first, "", 0);
+            return [b, c, d].iter().for_each(|text| self.pair("", text, 0));
+        }
         let first = shorten(&self.fit(&first), self.width - 3 * cell - 1);
         let lead = self.width - 3 * cell;
         self.job.line(&format!("{first:lead$}{b:>cell$}{c:>cell$}{d:>cell$}"));
@@ -173,14 +177,22 @@ impl Page<'_> {
 
     /// Text on the left, wrapped with an indent, and an amount at the right of its first line.
     fn pair(&mut self, left: &str, right: &str, indent: usize) {
-        let room = self.width - if right.is_empty() { 0 } else { chars(right) + 1 };
+        if !left.is_empty() && chars(right) + indent + 10 > self.width {
+            self.pair(left, "", indent);
+            return self.pair("", right, 0);
+        }
+        let right = &shorten(&self.fit(right), self.width);
+        let room = self.width.saturating_sub(if right.is_empty() { 0 } else { chars(right) + 1 });
         let left = self.fit(left);
         let lead: String = left.chars().take_while(|c| *c == ' ').collect();
         let lines = wrap(left.trim_start(), room.saturating_sub(lead.len().max(indent)).max(8));
         let mut lines = lines.iter();
         let first = format!("{lead}{}", lines.next().map_or("", String::as_str));
         let gap = self.width.saturating_sub(chars(&first) + chars(right));
-        self.job.line(&format!("{first}{}{right}", " ".repeat(if right.is_empty() { 0 } else { gap.max(1) })));
+        self.job.line(&format!(
+            "{first}{}{right}",
+            " ".repeat(if right.is_empty() { 0 } else { if first.is_empty() { gap } else { gap.max(1) } })
+        ));
         lines.for_each(|l| self.job.line(&format!("{}{l}", " ".repeat(indent))));
     }
 
