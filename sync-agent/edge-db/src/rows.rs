@@ -1,0 +1,235 @@
+//! What is written and read: commits in, rows out.
+
+use cem_contract::NewEvent;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// How much a commit matters when room is short. Given up in this order, first to last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// What is nice to know: stages, views, health. Refused first, before a number is given, and counted.
+    #[default]
+    Telemetry,
+    /// What begins a sale: an order, a payment about to be started. Refused rather than lost.
+    Sale,
+    /// What finishes a recorded sale: approved, declined, unknown, resolved. May use the reserve and the ballast.
+    Settlement,
+}
+
+/// One transaction: all of it becomes durable or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// How much it matters.
+    pub class: Class,
+    /// Events, in the order in which they get their numbers.
+    pub events: Vec<NewEvent>,
+    /// Orders to insert or replace.
+    pub orders: Vec<OrderRow>,
+    /// Payment attempts to insert or replace.
+    pub attempts: Vec<AttemptRow>,
+    /// The day's order counter, raised to this value (never lowered).
+    pub counter: Option<OrderCounter>,
+}
+
+impl Commit {
+    /// A commit of events only.
+    #[must_use]
+    pub fn events(class: Class, events: Vec<NewEvent>) -> Self {
+        Self { class, events, ..Self::default() }
+    }
+}
+
+/// What became durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The log that the numbers belong to.
+    pub log: Uuid,
+    /// Event id and the number it got, in the order of the commit.
+    pub sequences: Vec<(Uuid, u64)>,
+}
+
+/// The day's order counter: the part of an order number that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderCounter {
+    /// The shop's day, `2026-11-21`.
+    pub business_date: String,
+    /// Last number given on that day.
+    pub value: u64,
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+        impl $name {
+            /// The word stored on disk.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+            /// The state of a stored word, if it is one.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+words! {
+    /// Where an order stands.
+    OrderState {
+        /// Recorded, payment not finished.
+        Placed = "placed",
+        /// Paid for and with the kitchen.
+        Received = "received",
+        /// Being made.
+        Making = "making",
+        /// To be collected.
+        Ready = "ready",
+        /// Handed over.
+        Collected = "collected",
+        /// Will not be made.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// Where a payment attempt stands.
+    AttemptState {
+        /// Recorded; counts as sent to the terminal.
+        Started = "started",
+        /// Paid.
+        Approved = "approved",
+        /// Not paid.
+        Declined = "declined",
+        /// Nobody knows yet.
+        Unknown = "unknown",
+        /// Was unknown, settled by an enquiry or a person; see `outcome`.
+        Resolved = "resolved",
+    }
+}
+
+impl AttemptState {
+    /// True while the outcome is open.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Started | Self::Unknown)
+    }
+}
+
+/// An order as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderRow {
+    /// Its id.
+    pub order: Uuid,
+    /// What is called out, `A-17`.
+    pub number: String,
+    /// The shop's day, `2026-11-21`.
+    pub business_date: String,
+    /// The visit it was placed in.
+    pub visit: Option<Uuid>,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Total in minor units.
+    pub total_minor: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// The order itself, as the kiosk wants to read it back.
+    pub body: Value,
+    /// When this row changed, milliseconds since 1970 by the clock then known.
+    pub updated_ms: i64,
+}
+
+/// One financial command to a terminal, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRow {
+    /// Its id.
+    pub attempt: Uuid,
+    /// The payment it belongs to: one for an order and tender.
+    pub payment: Uuid,
+    /// The order to be paid.
+    pub order: Uuid,
+    /// Which terminal; empty for tenders without one.
+    pub terminal: String,
+    /// card, wallet, cash, gift, points.
+    pub tender: String,
+    /// Amount in minor units.
+    pub amount_minor: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// Where it stands.
+    pub state: AttemptState,
+    /// The terminal's receipt number. Unique for a terminal and period: held by one attempt only.
+    pub reference: Option<u32>,
+    /// The terminal's end-of-day period that `reference` counts in.
+    pub period: Option<u32>,
+    /// The terminal's last receipt number before this attempt.
+    pub receipt_before: Option<u32>,
+    /// True once the terminal acknowledged the command or sent an intermediate status.
+    pub acknowledged: bool,
+    /// Word for the outcome, where the state does not say it all.
+    pub outcome: Option<String>,
+    /// When this row changed, milliseconds since 1970 by the clock then known.
+    pub updated_ms: i64,
+}
+
+/// One stored event, as it goes on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Number in its log, from 1, without gaps.
+    pub sequence: u64,
+    /// The event's id.
+    pub id: Uuid,
+    /// Its type, `cem.order.placed.v1`.
+    pub kind: String,
+    /// When it happened, milliseconds since 1970.
+    pub time_ms: i64,
+    /// When it was recorded, milliseconds since 1970.
+    pub recorded_ms: i64,
+    /// The CloudEvent, the exact bytes that were committed.
+    pub body: Vec<u8>,
+}
+
+/// A log in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogInfo {
+    /// Its id.
+    pub log: Uuid,
+    /// The source its events carry.
+    pub source: String,
+    /// Lowest number that the file may still hold; those below were acknowledged and given up, or lost.
+    pub first: u64,
+    /// Highest number given, 0 when none.
+    pub head: u64,
+    /// When it was opened, milliseconds since 1970.
+    pub opened_ms: i64,
+    /// True for the log that new events go to: the last of the file.
+    pub current: bool,
+}
+
+/// Numbers that a file should hold and cannot give back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// The log.
+    pub log: Uuid,
+    /// First number lost.
+    pub from: u64,
+    /// Last number lost.
+    pub to: u64,
+    /// What was found there.
+    pub why: String,
+}
+
+/// A piece of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Good rows, ascending.
+    pub rows: Vec<Row>,
+    /// Numbers between those asked for and the last one looked at that cannot be read. Never skipped in silence: the
+    /// caller says what they were (`cem.log.lost.v1`).
+    pub holes: Vec<Hole>,
+    /// Continue after this number. Equal to what was asked for when nothing is left.
+    pub next: u64,
+}
