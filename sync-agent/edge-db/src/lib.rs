@@ -1,5 +1,6 @@
 //! The device's SQLite files: what the kiosk and the agent remember when the power goes.
 
+mod agent;
 mod ballast;
 mod error;
 mod file;
@@ -17,6 +18,7 @@ mod salvage;
 mod schema;
 mod writer;
 
+pub use agent::{AgentStore, CachedProfile, QuarantineState, Quarantined};
 pub use error::{CommitError, OpenError, ReadError, Refused, WriteError};
 pub use identity::Identity;
 pub use open::Opened;

@@ -1,7 +1,7 @@
 //! From a path to a running writer: lock, recover, migrate, check, salvage, whose log is it.
 
 use crate::{
-    Durability, Hole, Identity, OpenError, OutboxOptions, SalvageReport,
+    Hole, Identity, OpenError, OutboxOptions, SalvageReport, agent,
     ballast::Ballast,
     file::{self, io_error, sql_error},
     link::WakeSender,
@@ -79,6 +79,7 @@ pub(crate) fn open(options: &OutboxOptions, kind: Kind, inbox: Receiver<Message>
     shared.ballast_there.store(ballast.is_there(), std::sync::atomic::Ordering::Relaxed);
     let opened = Opened { created, new_log, holes, salvage: salvaged, has_money: kind == Kind::Kiosk };
     let writer = Writer {
+        path: path.clone(),
         conn,
         log,
         limits: options.limits.clone(),
@@ -172,17 +173,10 @@ fn whose(conn: &mut Connection, options: &OutboxOptions, kind: Kind, salvaged: b
 /// True when the backend acknowledged numbers that this file never gave: an older state of it came back.
 fn rolled_back(conn: &Connection, options: &OutboxOptions, kind: Kind, log: &Log) -> bool {
     let marks = match (kind, &options.watermarks) {
-        (Kind::Agent, _) => retention::stored_watermarks(conn).unwrap_or_default(),
+        (Kind::Agent, _) => agent::stored_watermarks(conn).unwrap_or_default(),
         (Kind::Kiosk, Some(agent_db)) => retention::watermarks(agent_db).unwrap_or_default(),
         (Kind::Kiosk, None) => Vec::new(),
     };
     let known = |id: Uuid| marks.iter().find(|mark| mark.log == id && mark.source == log.source);
     known(log.id).is_some_and(|mark| mark.up_to > log.head)
-}
-
-impl OutboxOptions {
-    /// The durability of everything but events: acknowledgements may be lost, they are only asked for again.
-    pub(crate) fn lazy(&self) -> Durability {
-        Durability::DangerousNormal
-    }
 }

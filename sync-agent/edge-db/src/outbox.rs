@@ -329,6 +329,25 @@ impl Outbox {
         })
     }
 
+    /// Copies the whole WAL back and overwrites it with zeros, so that nothing erased can be found in it.
+    pub(crate) fn scrub(&self) -> Result<(), CommitError> {
+        self.run(Writer::scrub)?.map_err(|error| WriteError::Unknown { why: error.to_string() }.into())
+    }
+
+    /// Another connection of this process failed to write.
+    pub(crate) fn poison(&self, why: &str) {
+        let _ = self.shared.poisoned.set(why.to_owned());
+    }
+
+    /// Another connection of this process left the WAL at this length; past the bound the writer copies it back.
+    pub(crate) fn saw_frames(&self, frames: u32) {
+        self.shared.frames.store(frames, Relaxed);
+        if u64::from(frames) * crate::file::FRAME >= self.options.limits.checkpoint_idle_bytes {
+            // Full: somebody else wakes the writer anyway.
+            let _ = self.sender.try_send(Message::Run(Box::new(Writer::checkpoint_if_due)));
+        }
+    }
+
     fn query<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,

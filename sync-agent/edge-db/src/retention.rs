@@ -1,7 +1,7 @@
 //! What is given up, and when: acknowledged rows, oldest first, never one beyond the watermark.
 
 use crate::{
-    ReadError,
+    ReadError, agent,
     log::{self, Log},
 };
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
@@ -36,14 +36,7 @@ pub fn watermarks(agent_db: &Path) -> Result<Vec<Watermark>, ReadError> {
     if crate::schema::found(&conn, crate::schema::AGENT.name)?.is_none() {
         return Ok(Vec::new());
     }
-    stored_watermarks(&conn).map_err(ReadError::from)
-}
-
-/// The same on an open connection. The range that begins at 0 is the watermark.
-pub(crate) fn stored_watermarks(conn: &Connection) -> rusqlite::Result<Vec<Watermark>> {
-    conn.prepare_cached("SELECT source, log, to_n FROM acked WHERE from_n = 0")?
-        .query_map([], |row| Ok(Watermark { source: row.get(0)?, log: log::uuid(row, 1)?, up_to: log::number(row, 2)? }))?
-        .collect()
+    agent::stored_watermarks(&conn).map_err(ReadError::from)
 }
 
 /// Gives up the oldest rows of `log` up to `up_to`, at most `limit` of them and only those recorded before `before_ms`

@@ -3,7 +3,7 @@
 use crate::{
     Class, Commit, Committed, Limits, Refused, WriteError,
     ballast::Ballast,
-    file::{FRAME, PAGE},
+    file::{self, FRAME, PAGE},
     link::WakeSender,
     log::{self, Log},
     money::{self, PutError},
@@ -99,6 +99,7 @@ pub(crate) fn bound(class: Class, limits: &Limits) -> u64 {
 
 /// The thread's state.
 pub(crate) struct Writer {
+    pub(crate) path: PathBuf,
     pub(crate) conn: Connection,
     pub(crate) log: Log,
     pub(crate) limits: Limits,
@@ -315,6 +316,21 @@ impl Writer {
         if self.shared.used.load(Relaxed) >= bound(Class::Telemetry, &self.limits) {
             self.make_room();
         }
+    }
+
+    /// As the name says.
+    pub(crate) fn checkpoint_if_due(&mut self) {
+        if self.wal_bytes() >= self.limits.checkpoint_idle_bytes && self.frames() >= self.checkpoint_from {
+            self.checkpoint();
+        }
+    }
+
+    /// Copies the whole WAL back, empties it and writes zeros over its old bytes.
+    pub(crate) fn scrub(&mut self) -> std::io::Result<()> {
+        let truncated = self.conn.wal_checkpoint_v2(Some(c"main"), CheckpointMode::TRUNCATE);
+        self.done(truncated, "empty the WAL");
+        self.shared.frames.store(0, Relaxed);
+        file::grow_with_zeros(&file::beside(&self.path, "-wal"), self.limits.wal_bytes)
     }
 
     /// Copies the WAL back into the database, as far as readers allow.
