@@ -1,1 +1,65 @@
-//! x
+//! kiosk-shell: the loop of a kiosk, without a screen. Inputs in, effects out, what happened onto the disk first.
+//!
+//! ```text
+//! ShellHandle::send ──▶ queue ──▶ thread `shell`: Kiosk::step ──▶ Record ──▶ kiosk.db (waited for)
+//!                         ▲                   │                ──▶ Charge, Print, … ──▶ adapter threads
+//!                         └── DeviceEvent ◀───┼────────────────────────────────────────────────┘
+//!                                             ▼
+//!                                 Arc<Snapshot> to the screen's sink
+//! ```
+//!
+//! - [`Shell`] runs a kiosk: one queue, one loop, one named thread a device (`terminal`, `printer`, `reader`, `board`,
+//!   `identify`) and `content`, which watches the shop's folder.
+//! - [`Engine`] is the same without threads and clock, for tests and replays: [`Engine::handle`] carries out law 1, record,
+//!   then act.
+//! - [`Recorder`] turns domain events into wire events and rows.
+//! - [`KioskConfig`] is `kiosk.toml`; [`Content`] is the shop's folder.
+//!
+//! # Bounds, and what happens at them
+//!
+//! | Queue | Bound | At the bound |
+//! |---|---|---|
+//! | touches into the loop | 4096 messages | the newest touch is refused, counted, logged; the caller is told |
+//! | device events into the loop | the same queue | the adapter waits; nothing is lost |
+//! | charges | 1, and one at a time | not sent: `ChargeEnded(NotSent)` |
+//! | receipts | 8 | refused: `EffectFailed(Device(Printer))` |
+//! | board commands | 32 | a signal is left out, a drawer pulse refused |
+//! | look-ups | 4 | the guest stays anonymous |
+//!
+//! # When something dies
+//!
+//! A panic in an adapter is reported as that device being lost (a charge in it as unknown), and the adapter runs again
+//! after a back-off. A panic in the loop, or a disk of which nobody knows what is on it, ends the **process** with status
+//! 70: the supervisor starts it again, and what is found on disk counts as sent.
+//!
+//! # What this crate never does
+//! Decide anything about a visit, draw, talk HTTP, or let a card's number out of the reader's adapter.
+
+#![forbid(unsafe_code)]
+
+mod adapters;
+mod clock;
+mod config;
+mod content;
+mod engine;
+mod guest;
+mod journal;
+mod mailbox;
+mod outbox;
+mod pseudonym;
+mod record;
+mod shell;
+mod start;
+mod supervise;
+mod words;
+
+pub use clock::{Clock, SystemClock, VirtualClock};
+pub use config::{AgentPaths, KioskConfig, ProfileKey, Role, SessionTimes, TenantKey};
+pub use content::Content;
+pub use engine::{Counts, Dead, Durability, Engine, NoPorts, OWED, Ports, RETRY_MS};
+pub use journal::{Journal, JournalError, Wait};
+pub use mailbox::Refused;
+pub use outbox::OutboxJournal;
+pub use record::{Recorder, Recording};
+pub use shell::{Shell, ShellHandle, Sink};
+pub use start::{open_attempts, order_counter};

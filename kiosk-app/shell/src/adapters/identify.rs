@@ -1,0 +1,113 @@
+//! The thread `identify`: whose card is this? The agent is asked within the look-up's budget, then the visitor cache that
+//! the agent keeps on disk; what neither can say leaves the guest anonymous.
+
+use super::{HealthReport, Wires};
+use crate::{guest::LookUp, supervise::supervised};
+use kiosk_core::{
+    DeviceEvent,
+    device::{DeviceKind, Health},
+};
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// Look-ups that wait; nobody taps faster.
+const QUEUE: usize = 4;
+/// How often the way to the backend is looked at while nobody taps.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// What the agent says of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Resolved {
+    /// The JSON text of the signed envelope.
+    Profile(String),
+    /// The backend knows nobody by it.
+    Unknown,
+    /// The backend cannot be asked now.
+    Unavailable,
+}
+
+/// The agent, as little of it as is needed.
+pub(crate) trait AgentSide: Send {
+    /// Asks the agent, who asks the backend, within the budget.
+    fn resolve(&mut self, token: &str) -> Resolved;
+    /// Looks into the agent's visitor cache on disk.
+    fn cached(&mut self, token: &str) -> Option<String>;
+    /// The way to the backend as the agent sees it, `None` where it does not say.
+    fn backend(&mut self) -> Option<Health>;
+}
+
+/// The shell's end.
+pub(crate) struct IdentifyHand(SyncSender<String>);
+
+impl IdentifyHand {
+    /// Hands a look-up over; one that finds too many waiting is left out, and that guest stays anonymous.
+    pub(crate) fn identify(&self, token: String) {
+        if self.0.try_send(token).is_err() {
+            tracing::warn!("too many look-ups wait; one was left out");
+        }
+    }
+}
+
+/// Starts the thread.
+pub(crate) fn start(agent: Box<dyn AgentSide>, look_up: LookUp, wires: Wires) -> std::io::Result<(IdentifyHand, JoinHandle<()>)> {
+    let (tokens, queue) = sync_channel(QUEUE);
+    let mut report = HealthReport::new(DeviceKind::Backend);
+    let to_lost = wires.clone();
+    let stopping = wires.stopping.clone();
+    let mut worker = Worker { agent, look_up, wires, queue, health: HealthReport::new(DeviceKind::Backend) };
+    let thread = supervised("identify", stopping, move || report.always(Health::Lost, &to_lost), move || worker.run())?;
+    Ok((IdentifyHand(tokens), thread))
+}
+
+struct Worker {
+    agent: Box<dyn AgentSide>,
+    look_up: LookUp,
+    wires: Wires,
+    queue: Receiver<String>,
+    health: HealthReport,
+}
+
+impl Worker {
+    fn run(&mut self) {
+        self.health.forget();
+        self.look();
+        while !self.wires.stopping.is_stopped() {
+            match self.queue.recv_timeout(LOOK_EVERY) {
+                Ok(token) => self.identify(token),
+                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        if let Some(health) = self.agent.backend() {
+            self.health.say(health, &self.wires);
+        }
+    }
+
+    /// 'Nobody knows this card' is said only where the backend said so. Where it could not be asked and the cache does not
+    /// know the card, nothing is said, and the core goes on anonymously when its budget is spent: a guest who is known
+    /// elsewhere must not be told that they are not.
+    fn identify(&mut self, token: String) {
+        let resolved = self.agent.resolve(&token);
+        let health = if resolved == Resolved::Unavailable { Health::Lost } else { Health::Ok };
+        let guest = match resolved {
+            Resolved::Unknown => Some(None),
+            Resolved::Profile(envelope) => self.look_up.fresh(&envelope, &token).or_else(|| self.from_cache(&token)),
+            Resolved::Unavailable => self.from_cache(&token),
+        };
+        if let Some(guest) = guest {
+            self.wires.send(DeviceEvent::Identified { token, guest });
+        }
+        self.health.say(health, &self.wires);
+    }
+
+    fn from_cache(&mut self, token: &str) -> Option<Option<kiosk_core::device::Guest>> {
+        let envelope = self.agent.cached(token)?;
+        self.look_up.stored(&envelope, token)
+    }
+}

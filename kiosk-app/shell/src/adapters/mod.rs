@@ -1,0 +1,222 @@
+//! Adapters: one named thread a device. What the loop wants done goes in by a small bounded queue and never blocks the
+//! loop; what hardware says comes back as [`DeviceEvent`]s and waits for room, so that the end of a payment is not lost.
+
+mod board;
+mod identify;
+mod printer;
+mod reader;
+mod terminal;
+
+pub(crate) use identify::{AgentSide, Resolved};
+
+use crate::{
+    engine::Ports,
+    guest::LookUp,
+    mailbox::{Message, Refused, Sender},
+    pseudonym::Pseudonyms,
+    supervise::Stopping,
+};
+use board::BoardHand;
+use identify::IdentifyHand;
+use kiosk_core::{
+    Currency, DeviceEvent, Id, Minor, Receipt, Signal,
+    device::{DeviceKind, Health},
+};
+use kiosk_devices::{ChargeRequest, PaymentTerminal, Peripherals, ReceiptPrinter, TagReader};
+use printer::{PrinterHand, Render};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use terminal::TerminalHand;
+
+/// What every adapter holds: the way back into the loop and the signal that ends it.
+#[derive(Clone, Debug)]
+pub(crate) struct Wires {
+    to_shell: Sender,
+    pub(crate) stopping: Stopping,
+    /// Never sent on: its other end tells when the last adapter is gone.
+    _alive: mpsc::Sender<()>,
+}
+
+impl Wires {
+    pub(crate) fn new(to_shell: Sender, stopping: Stopping, alive: mpsc::Sender<()>) -> Self {
+        Self { to_shell, stopping, _alive: alive }
+    }
+
+    /// Sends anything else to the loop.
+    pub(crate) fn message(&self, message: Message) -> Result<(), Refused> {
+        self.to_shell.message(message)
+    }
+
+    /// Tells the loop. Once the loop has ended there is nobody to tell, and the adapter ends too.
+    pub(crate) fn send(&self, event: DeviceEvent) {
+        if self.to_shell.device(event).is_err() {
+            self.stopping.stop();
+        }
+    }
+}
+
+/// Says how a device is, but only when that changed.
+#[derive(Debug)]
+pub(crate) struct HealthReport {
+    kind: DeviceKind,
+    last: Option<Health>,
+}
+
+impl HealthReport {
+    pub(crate) fn new(kind: DeviceKind) -> Self {
+        Self { kind, last: None }
+    }
+
+    /// The next report is made whatever it says.
+    pub(crate) fn forget(&mut self) {
+        self.last = None;
+    }
+
+    pub(crate) fn say(&mut self, health: Health, wires: &Wires) {
+        if self.last != Some(health) {
+            self.always(health, wires);
+        }
+    }
+
+    pub(crate) fn always(&mut self, health: Health, wires: &Wires) {
+        tracing::info!(device = ?self.kind, ?health, "device health");
+        self.last = Some(health);
+        wires.send(DeviceEvent::Health(self.kind, health));
+    }
+}
+
+/// Hardware that is fitted, and who is asked about cards.
+#[derive(Default)]
+pub(crate) struct Fitted {
+    pub(crate) reader: Option<(Box<dyn TagReader>, Pseudonyms)>,
+    pub(crate) terminal: Option<Box<dyn PaymentTerminal>>,
+    pub(crate) printer: Option<(Box<dyn ReceiptPrinter>, Render)>,
+    pub(crate) board: Option<Box<dyn Peripherals>>,
+    pub(crate) agent: Option<(Box<dyn AgentSide>, LookUp)>,
+}
+
+/// The currency that the terminal is asked for; it changes with the catalogue.
+pub(crate) type SharedCurrency = Arc<Mutex<Currency>>;
+
+/// All adapters of a kiosk: the loop's [`Ports`].
+pub(crate) struct Hands {
+    terminal: Option<TerminalHand>,
+    printer: Option<PrinterHand>,
+    board: Option<BoardHand>,
+    identify: Option<IdentifyHand>,
+    currency: SharedCurrency,
+}
+
+impl Hands {
+    /// Starts a thread for each device that is fitted. A terminal or printer that is not there is reported lost, so that
+    /// nobody is sent to it.
+    pub(crate) fn start(fitted: Fitted, wires: &Wires, currency: SharedCurrency) -> std::io::Result<Self> {
+        let mut hands = Self { terminal: None, printer: None, board: None, identify: None, currency };
+        if let Some((reader, pseudonyms)) = fitted.reader {
+            reader::start(reader, pseudonyms, wires.clone())?;
+        }
+        if let Some(terminal) = fitted.terminal {
+            let (hand, _) = terminal::start(terminal, wires.clone())?;
+            hands.terminal = Some(hand);
+        } else {
+            wires.send(DeviceEvent::Health(DeviceKind::Terminal, Health::Lost));
+        }
+        if let Some((printer, render)) = fitted.printer {
+            let (hand, _) = printer::start(printer, render, wires.clone())?;
+            hands.printer = Some(hand);
+        } else {
+            wires.send(DeviceEvent::Health(DeviceKind::Printer, Health::Lost));
+        }
+        if let Some(board) = fitted.board {
+            let (hand, _) = board::start(board, wires.clone())?;
+            hands.board = Some(hand);
+        }
+        if let Some((agent, look_up)) = fitted.agent {
+            let (hand, _) = identify::start(agent, look_up, wires.clone())?;
+            hands.identify = Some(hand);
+        }
+        Ok(hands)
+    }
+}
+
+impl Ports for Hands {
+    fn charge(&mut self, attempt: Id, amount: Minor) -> bool {
+        let currency = *self.currency.lock().unwrap_or_else(PoisonError::into_inner);
+        self.terminal.as_mut().is_some_and(|hand| hand.charge(ChargeRequest { attempt, amount, currency }))
+    }
+
+    fn abort_charge(&mut self, attempt: Id) {
+        if let Some(hand) = &self.terminal {
+            hand.abort(attempt);
+        }
+    }
+
+    fn identify(&mut self, token: String) {
+        if let Some(hand) = &self.identify {
+            hand.identify(token);
+        }
+    }
+
+    fn print(&mut self, receipt: Receipt) -> bool {
+        self.printer.as_ref().is_some_and(|hand| hand.print(receipt))
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        if let Some(hand) = &self.board {
+            hand.show(signal);
+        }
+    }
+
+    fn open_drawer(&mut self) -> bool {
+        self.board.as_ref().is_some_and(BoardHand::open_drawer)
+    }
+}
+
+#[cfg(test)]
+pub(crate) use test_support::{test_receipt, test_wires};
+
+#[cfg(test)]
+mod test_support {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::mailbox::{Mailbox, Message, mailbox};
+    use kiosk_core::{Input, Priced, Service};
+    use std::time::Duration;
+
+    /// What the loop would have heard.
+    pub(crate) struct Heard(Mailbox);
+
+    impl Heard {
+        /// The next event; waits for the adapter's thread, which sends it.
+        pub(crate) fn event(&self) -> DeviceEvent {
+            match self.0.next(Duration::from_secs(20)) {
+                Some(Message::Input(Input::Device(event))) => event,
+                other => panic!("expected an event, got {other:?}"),
+            }
+        }
+
+        pub(crate) fn none_left(&self) -> bool {
+            !matches!(self.0.next(Duration::ZERO), Some(Message::Input(_)))
+        }
+    }
+
+    pub(crate) fn test_wires() -> (Wires, Heard) {
+        let (sender, inbox) = mailbox();
+        let (alive, _) = mpsc::channel();
+        (Wires::new(sender, Stopping::default(), alive), Heard(inbox))
+    }
+
+    pub(crate) fn test_receipt() -> Receipt {
+        Receipt {
+            order: Id([7; 16]),
+            number: "A-17".into(),
+            called_name: String::new(),
+            service: Service::EatIn,
+            priced: Priced::default(),
+            paid: Vec::new(),
+            masked: String::new(),
+            copy: false,
+            language: "en".into(),
+            placed_utc_ms: None,
+        }
+    }
+}

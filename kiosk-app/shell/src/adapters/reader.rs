@@ -1,0 +1,128 @@
+//! The thread `reader`: cards in the field become pseudonyms here, and nothing else of them leaves this file.
+
+use super::{HealthReport, Wires};
+use crate::{pseudonym::Pseudonyms, supervise::supervised};
+use kiosk_core::{
+    DeviceEvent,
+    device::{Assurance, DeviceKind, Health, Method},
+};
+use kiosk_devices::{ReaderError, ReaderLine, Tag, TagKind, TagReader};
+use std::{thread::JoinHandle, time::Duration};
+
+/// The wait for the next line; the reader itself tells a silent sidecar from a quiet one.
+const WAIT: Duration = Duration::from_millis(250);
+/// The pause before a lost reader is asked again.
+const LOST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Starts the thread.
+pub(crate) fn start(reader: Box<dyn TagReader>, pseudonyms: Pseudonyms, wires: Wires) -> std::io::Result<JoinHandle<()>> {
+    let mut report = HealthReport::new(DeviceKind::Reader);
+    let to_lost = wires.clone();
+    let stopping = wires.stopping.clone();
+    let mut worker = Worker { reader, pseudonyms, wires, health: HealthReport::new(DeviceKind::Reader) };
+    supervised("reader", stopping, move || report.always(Health::Lost, &to_lost), move || worker.run())
+}
+
+struct Worker {
+    reader: Box<dyn TagReader>,
+    pseudonyms: Pseudonyms,
+    wires: Wires,
+    health: HealthReport,
+}
+
+impl Worker {
+    fn run(&mut self) {
+        self.health.forget();
+        while !self.wires.stopping.is_stopped() {
+            match self.reader.next(WAIT) {
+                Ok(line) => self.hear(line),
+                Err(ReaderError::Timeout) => {}
+                Err(ReaderError::Lost(why)) => {
+                    tracing::debug!(why, "the reader is lost");
+                    self.health.say(Health::Lost, &self.wires);
+                    self.wires.stopping.wait(LOST_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, line: ReaderLine) {
+        let health = if matches!(line, ReaderLine::Down { .. }) { Health::Lost } else { Health::Ok };
+        self.health.say(health, &self.wires);
+        match line {
+            ReaderLine::Tap(tag) => {
+                if let Some(event) = seen(&tag, &self.pseudonyms) {
+                    self.wires.send(event);
+                }
+            }
+            ReaderLine::BankCard => self.wires.send(DeviceEvent::BankCardSeen),
+            ReaderLine::Down { why } => tracing::warn!(why, "the reader's process runs, its reader does not"),
+            ReaderLine::Up { reader } => tracing::info!(reader, "the reader works"),
+            ReaderLine::Gone | ReaderLine::Beat => {}
+        }
+    }
+}
+
+/// What the core is told of a card: a pseudonym. Until a secure message has been checked by its key, a card's number is
+/// all that is known of it, and that is an identifier that can be copied.
+fn seen(tag: &Tag, pseudonyms: &Pseudonyms) -> Option<DeviceEvent> {
+    if tag.uid.is_random() {
+        tracing::info!("a number drawn at random identifies nobody; the tap is left out");
+        return None;
+    }
+    let method = if tag.kind == TagKind::Hce { Method::Hce } else { Method::Uid };
+    let token = pseudonyms.of_card(tag.uid.bytes());
+    Some(DeviceEvent::CardSeen { token, method, assurance: Assurance::Low, counter: None })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{adapters::test_wires, config::TenantKey};
+    use kiosk_devices::Uid;
+    use std::collections::VecDeque;
+
+    struct Lines {
+        left: VecDeque<Result<ReaderLine, ReaderError>>,
+        wires: Wires,
+    }
+    impl TagReader for Lines {
+        fn next(&mut self, _: Duration) -> Result<ReaderLine, ReaderError> {
+            self.left.pop_front().unwrap_or_else(|| {
+                self.wires.stopping.stop();
+                Err(ReaderError::Timeout)
+            })
+        }
+    }
+
+    fn tap(uid: &[u8]) -> Result<ReaderLine, ReaderError> {
+        Ok(ReaderLine::Tap(Tag { kind: TagKind::Uid, uid: Uid::new(uid).unwrap(), url: None }))
+    }
+
+    #[test]
+    fn a_card_becomes_a_token_that_does_not_show_its_number() {
+        let (wires, heard) = test_wires();
+        let lines = VecDeque::from([
+            Ok(ReaderLine::Up { reader: "sim".into() }),
+            tap(&[0x04, 0xDE, 0x5F, 0x1E, 0xAC, 0xC0, 0x40]),
+            tap(&[0x08, 1, 2, 3]),
+            Ok(ReaderLine::BankCard),
+            Err(ReaderError::Lost("silent".into())),
+            Err(ReaderError::Lost("silent".into())),
+            Ok(ReaderLine::Gone),
+        ]);
+        let reader = Lines { left: lines, wires: wires.clone() };
+        let thread = start(Box::new(reader), Pseudonyms::new(TenantKey { version: 3, bytes: [7; 32] }), wires).unwrap();
+        thread.join().unwrap();
+        assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Reader, Health::Ok));
+        let DeviceEvent::CardSeen { token, method: Method::Uid, assurance: Assurance::Low, counter: None } = heard.event() else {
+            panic!("no card was seen")
+        };
+        assert!(token.starts_with("3:") && !token.to_uppercase().contains("DE5F1E"), "{token}");
+        assert_eq!(heard.event(), DeviceEvent::BankCardSeen);
+        assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Reader, Health::Lost));
+        assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Reader, Health::Ok));
+        assert!(heard.none_left());
+    }
+}

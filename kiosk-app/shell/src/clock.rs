@@ -1,0 +1,135 @@
+//! Where [`Now`] comes from: the machine, or a test.
+
+use jiff::{Timestamp, tz::TimeZone};
+use kiosk_core::{ClockQuality, Now};
+use rustix::time::{ClockId, clock_gettime};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// 2026-01-01T00:00:00Z. This program did not exist before: a clock that says so was never set.
+const FLOOR_MS: i64 = 1_767_225_600_000;
+/// Made by systemd-timesyncd once it has heard a time server (systemd-timesyncd.service(8)).
+const SYNCHRONIZED: &str = "/run/systemd/timesync/synchronized";
+
+/// A source of time. Asked once for each step of the loop.
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> Now;
+}
+
+/// The machine's clocks: `CLOCK_BOOTTIME` for time-outs, which counts through a suspend and never steps, and the
+/// real-time clock for windows and for `time` of events.
+#[derive(Debug)]
+pub struct SystemClock {
+    zone: TimeZone,
+}
+
+impl SystemClock {
+    /// A clock in the machine's own time zone.
+    pub fn new() -> Self {
+        Self::in_zone(TimeZone::system())
+    }
+
+    /// A clock in a zone chosen by the shop.
+    pub fn in_zone(zone: TimeZone) -> Self {
+        Self { zone }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Now {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        judge(&self.zone, boot_ms(), millis(since_epoch), Path::new(SYNCHRONIZED).exists())
+    }
+}
+
+/// A clock that stands still until it is told to go on.
+#[derive(Clone, Debug)]
+pub struct VirtualClock(Arc<Mutex<Now>>);
+
+impl VirtualClock {
+    /// A clock that says `now`.
+    pub fn new(now: Now) -> Self {
+        Self(Arc::new(Mutex::new(now)))
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, ms: u64) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        now.mono_ms = now.mono_ms.saturating_add(ms);
+        now.utc_ms = now.utc_ms.map(|utc| utc.saturating_add_unsigned(ms));
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Now {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn boot_ms() -> u64 {
+    let time = clock_gettime(ClockId::Boottime);
+    let s = u64::try_from(time.tv_sec).unwrap_or(0);
+    let ms = u64::try_from(time.tv_nsec / 1_000_000).unwrap_or(0);
+    s.saturating_mul(1_000).saturating_add(ms)
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn judge(zone: &TimeZone, mono_ms: u64, utc_ms: i64, synchronized: bool) -> Now {
+    let quality = match (utc_ms < FLOOR_MS, synchronized) {
+        (true, _) => ClockQuality::Unset,
+        (false, true) => ClockQuality::Synced,
+        (false, false) => ClockQuality::Estimated,
+    };
+    let offset_s = Timestamp::from_millisecond(utc_ms).map_or(0, |at| zone.to_offset(at).seconds());
+    Now {
+        mono_ms,
+        utc_ms: (quality != ClockQuality::Unset).then_some(utc_ms),
+        offset_min: i16::try_from(offset_s / 60).unwrap_or(0),
+        quality,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_clock_before_this_program_existed_is_unset() {
+        let now = judge(&TimeZone::UTC, 7, FLOOR_MS - 1, true);
+        assert_eq!((now.utc_ms, now.quality), (None, ClockQuality::Unset));
+    }
+
+    #[test]
+    fn a_clock_is_synced_only_when_the_system_says_so() {
+        assert_eq!(judge(&TimeZone::UTC, 7, FLOOR_MS, false).quality, ClockQuality::Estimated);
+        assert_eq!(judge(&TimeZone::UTC, 7, FLOOR_MS, true).quality, ClockQuality::Synced);
+    }
+
+    #[test]
+    fn the_offset_follows_summer_time() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        assert_eq!(judge(&zone, 7, FLOOR_MS, true).offset_min, 60);
+        assert_eq!(judge(&zone, 7, FLOOR_MS + 181 * 86_400_000, true).offset_min, 120);
+    }
+
+    #[test]
+    fn the_monotonic_clock_does_not_go_back() {
+        let clock = SystemClock::new();
+        let first = clock.now();
+        assert!(clock.now().mono_ms >= first.mono_ms && first.mono_ms > 0);
+    }
+}

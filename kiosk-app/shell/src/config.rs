@@ -1,0 +1,403 @@
+//! `kiosk.toml`: who this kiosk is and where its things lie.
+//!
+//! ```toml
+//! store = "s-001"                  # [a-z0-9-], at most 40
+//! device = "k-01"
+//! role = "kiosk"
+//! letter = "A"                     # first part of the number called out; default A
+//! data = "data"                    # folder of kiosk.db, made where missing
+//! board = "board.toml"             # board-config: display, reader, terminal, printer, microcontroller
+//! content = "shop"                 # folder with menu/, theme.toml, shop.toml, pictures
+//!
+//! [cem]
+//! tenant_key_file = "tenant.key"   # 32 bytes as 64 hex digits, mode 0600
+//! tenant_key_version = 1           # written in front of each card token; default 1
+//! profile_keys = [{ id = "2026-1", public = "<64 hex digits>" }]
+//!
+//! [agent]                          # optional: without it nobody is looked up
+//! ask = "run/agent.sock"           # 'who is this card?'
+//! wake = "run/wake.sock"           # datagram after each commit
+//! agent_db = "data/agent.db"       # visitor cache, opened read-only
+//!
+//! [session]                        # optional, as is each key
+//! idle_s = 45
+//! still_there_s = 15
+//! ```
+//!
+//! A key that is not listed here is an error that names file, line and key. Relative paths are taken from the folder of
+//! the file itself, so that a kiosk's folder can be moved.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A config file larger than this is not one of ours.
+const CONFIG_BYTES: u64 = 256 * 1024;
+/// Store and device ids stand in every event's `source`.
+const ID_CHARS: usize = 40;
+/// More keys than this were never issued: two are valid at once.
+const PROFILE_KEYS: usize = 16;
+
+/// What the kiosk was told about itself. Made by [`KioskConfig::load`]; all paths are resolved.
+#[derive(Clone, Debug)]
+pub struct KioskConfig {
+    /// The store, `s-001`.
+    pub store: String,
+    /// This device, `k-01`.
+    pub device: String,
+    /// What it does in the shop.
+    pub role: Role,
+    /// First part of the number called out.
+    pub letter: char,
+    /// Folder of `kiosk.db`.
+    pub data: PathBuf,
+    /// The board-config.
+    pub board: PathBuf,
+    /// The shop's content.
+    pub content: PathBuf,
+    /// Key that makes pseudonyms out of cards.
+    pub tenant_key: TenantKey,
+    /// Keys whose signature on a profile counts.
+    pub profile_keys: Vec<ProfileKey>,
+    /// The sync agent, `None` where none runs.
+    pub agent: Option<AgentPaths>,
+    /// Time-outs of a visit.
+    pub session: SessionTimes,
+}
+
+/// What a kiosk does in the shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Self-service.
+    Kiosk,
+}
+
+impl Role {
+    /// The word on the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kiosk => "kiosk",
+        }
+    }
+}
+
+/// The key under which cards become pseudonyms, never shown by `Debug`.
+#[derive(Clone)]
+pub struct TenantKey {
+    /// Written in front of each token.
+    pub version: u32,
+    /// The key.
+    pub bytes: [u8; 32],
+}
+
+impl std::fmt::Debug for TenantKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TenantKey {{ version: {}, bytes: .. }}", self.version)
+    }
+}
+
+/// An Ed25519 public key that signs visitor profiles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileKey {
+    /// Key id as in the envelope.
+    pub id: String,
+    /// The public key.
+    pub public: [u8; 32],
+}
+
+/// Where the sync agent is met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentPaths {
+    /// SEQPACKET socket that answers questions.
+    pub ask: PathBuf,
+    /// Datagram socket that is woken after each commit.
+    pub wake: PathBuf,
+    /// The agent's database, opened read-only.
+    pub agent_db: PathBuf,
+}
+
+/// Time-outs of a visit, `None` for the core's own default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionTimes {
+    /// Seconds without a touch until 'still there?', 5 to 600.
+    pub idle_s: Option<u32>,
+    /// Seconds from 'still there?' until the basket is wiped, 3 to 120.
+    pub still_there_s: Option<u32>,
+    /// Seconds for which 'thank you' stays, 3 to 120.
+    pub done_s: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    store: String,
+    device: String,
+    role: Role,
+    #[serde(default = "default_letter")]
+    letter: char,
+    data: PathBuf,
+    board: PathBuf,
+    content: PathBuf,
+    cem: RawCem,
+    agent: Option<RawAgent>,
+    #[serde(default)]
+    session: SessionTimes,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCem {
+    tenant_key_file: PathBuf,
+    #[serde(default = "default_key_version")]
+    tenant_key_version: u32,
+    #[serde(default)]
+    profile_keys: Vec<RawProfileKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProfileKey {
+    id: String,
+    public: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAgent {
+    ask: PathBuf,
+    wake: PathBuf,
+    agent_db: PathBuf,
+}
+
+fn default_letter() -> char {
+    'A'
+}
+
+fn default_key_version() -> u32 {
+    1
+}
+
+impl KioskConfig {
+    /// Reads and checks a config file, and the tenant key that it names.
+    ///
+    /// # Errors
+    /// A sentence that names the file, the line and the key where there is one, and says what to do.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let raw: RawConfig = read_strict(path)?;
+        let from = path.parent().unwrap_or(Path::new(""));
+        Self::check(raw, from).with_context(|| format!("{}", path.display()))
+    }
+
+    /// The `source` of every event of this device.
+    pub fn source(&self) -> String {
+        format!("/stores/{}/devices/{}", self.store, self.device)
+    }
+
+    /// The kiosk's database.
+    pub fn kiosk_db(&self) -> PathBuf {
+        self.data.join("kiosk.db")
+    }
+
+    fn check(raw: RawConfig, from: &Path) -> Result<Self> {
+        check_id("store", &raw.store)?;
+        check_id("device", &raw.device)?;
+        ensure!(raw.letter.is_ascii_uppercase(), "letter: '{}' is not one of A to Z", raw.letter);
+        check_range("session.idle_s", raw.session.idle_s, 5, 600)?;
+        check_range("session.still_there_s", raw.session.still_there_s, 3, 120)?;
+        check_range("session.done_s", raw.session.done_s, 3, 120)?;
+        let bytes = read_tenant_key(&from.join(&raw.cem.tenant_key_file))?;
+        Ok(Self {
+            store: raw.store,
+            device: raw.device,
+            role: raw.role,
+            letter: raw.letter,
+            data: from.join(raw.data),
+            board: from.join(raw.board),
+            content: from.join(raw.content),
+            tenant_key: TenantKey { version: raw.cem.tenant_key_version, bytes },
+            profile_keys: check_profile_keys(&raw.cem.profile_keys)?,
+            agent: raw.agent.map(|agent| AgentPaths {
+                ask: from.join(agent.ask),
+                wake: from.join(agent.wake),
+                agent_db: from.join(agent.agent_db),
+            }),
+            session: raw.session,
+        })
+    }
+}
+
+/// Reads a TOML file of ours: bounded, and an unknown or missing key is an error with file and line.
+///
+/// # Errors
+/// `FILE:LINE: what is wrong`.
+pub(crate) fn read_strict<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let size = fs::metadata(path).with_context(|| format!("{}: cannot be read", path.display()))?.len();
+    ensure!(size <= CONFIG_BYTES, "{}: {size} bytes; a config has at most {CONFIG_BYTES}", path.display());
+    let text = fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| 1 + text.as_bytes().iter().take(span.start).filter(|b| **b == b'\n').count());
+        anyhow::anyhow!("{}:{line}: {}", path.display(), error.message())
+    })
+}
+
+fn check_id(key: &str, id: &str) -> Result<()> {
+    let plain = id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    ensure!(
+        plain && !id.is_empty() && id.len() <= ID_CHARS,
+        "{key}: '{}' is not 1 to {ID_CHARS} of a-z, 0-9 and '-'",
+        id.chars().take(ID_CHARS).collect::<String>()
+    );
+    Ok(())
+}
+
+fn check_range(key: &str, value: Option<u32>, min: u32, max: u32) -> Result<()> {
+    if let Some(value) = value {
+        ensure!((min..=max).contains(&value), "{key}: {value} is not between {min} and {max} seconds");
+    }
+    Ok(())
+}
+
+fn check_profile_keys(raw: &[RawProfileKey]) -> Result<Vec<ProfileKey>> {
+    ensure!(raw.len() <= PROFILE_KEYS, "cem.profile_keys: {} keys; at most {PROFILE_KEYS}", raw.len());
+    raw.iter()
+        .map(|key| {
+            let public =
+                hex32(&key.public).with_context(|| format!("cem.profile_keys: `public` of '{}' is not 64 hex digits", key.id))?;
+            Ok(ProfileKey { id: key.id.clone(), public })
+        })
+        .collect()
+}
+
+fn read_tenant_key(path: &Path) -> Result<[u8; 32]> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shown = path.display();
+    let meta = match fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+            "cem.tenant_key_file: {shown} is missing. Copy the tenant key that the CEM backend issued for this company there \
+             (64 hex digits, mode 0600); without it no card can be recognised"
+        ),
+        Err(error) => return Err(error).with_context(|| format!("cem.tenant_key_file: {shown} cannot be read")),
+    };
+    let mode = meta.permissions().mode();
+    ensure!(mode & 0o077 == 0, "cem.tenant_key_file: others can read {shown}; run: chmod 600 {shown}");
+    ensure!(meta.len() <= 256, "cem.tenant_key_file: {shown} is not a key: it must hold 64 hex digits and nothing else");
+    let text = fs::read_to_string(path).with_context(|| format!("cem.tenant_key_file: {shown} cannot be read"))?;
+    hex32(text.trim()).with_context(|| format!("cem.tenant_key_file: {shown} must hold 64 hex digits and nothing else"))
+}
+
+fn hex32(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    let nibble = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let mut out = [0; 32];
+    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    const GOOD: &str = r#"store = "s-001"
+device = "k-01"
+role = "kiosk"
+data = "data"
+board = "/etc/board.toml"
+content = "shop"
+[cem]
+tenant_key_file = "tenant.key"
+profile_keys = [{ id = "a", public = "0101010101010101010101010101010101010101010101010101010101010101" }]
+[agent]
+ask = "ask.sock"
+wake = "wake.sock"
+agent_db = "agent.db"
+[session]
+idle_s = 30
+"#;
+
+    fn folder(config: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("kiosk.toml"), config).unwrap();
+        fs::write(dir.path().join("tenant.key"), format!("{}\n", "ab".repeat(32))).unwrap();
+        mode(dir.path(), 0o600);
+        dir
+    }
+
+    fn mode(dir: &Path, mode: u32) {
+        fs::set_permissions(dir.join("tenant.key"), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn refusal(dir: &Path) -> String {
+        format!("{:#}", KioskConfig::load(dir.join("kiosk.toml")).unwrap_err())
+    }
+
+    #[test]
+    fn a_good_config_resolves_paths_against_its_own_folder() {
+        let dir = folder(GOOD);
+        let config = KioskConfig::load(dir.path().join("kiosk.toml")).unwrap();
+        assert_eq!(config.source(), "/stores/s-001/devices/k-01");
+        assert_eq!(config.kiosk_db(), dir.path().join("data/kiosk.db"));
+        assert_eq!(config.board, Path::new("/etc/board.toml"));
+        assert_eq!(config.tenant_key.bytes, [0xab; 32]);
+        assert_eq!(config.profile_keys[0].public, [1; 32]);
+        assert_eq!(config.session.idle_s, Some(30));
+        assert!(!format!("{config:?}").contains("171"), "the key must not show in Debug output");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_file_line_and_key() {
+        let dir = folder(&GOOD.replace("idle_s", "idel_s"));
+        let said = refusal(dir.path());
+        assert!(said.contains("kiosk.toml:15: unknown field `idel_s`"), "{said}");
+    }
+
+    #[test]
+    fn a_missing_key_is_refused_by_name() {
+        let dir = folder(&GOOD.replace("device = \"k-01\"\n", ""));
+        let said = refusal(dir.path());
+        assert!(said.contains("kiosk.toml:1: missing field `device`"), "{said}");
+    }
+
+    #[test]
+    fn a_missing_tenant_key_says_what_to_do() {
+        let dir = folder(GOOD);
+        fs::remove_file(dir.path().join("tenant.key")).unwrap();
+        let said = refusal(dir.path());
+        assert!(said.contains("tenant.key is missing. Copy the tenant key"), "{said}");
+    }
+
+    #[test]
+    fn a_tenant_key_that_others_can_read_is_refused() {
+        let dir = folder(GOOD);
+        mode(dir.path(), 0o644);
+        assert!(refusal(dir.path()).contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_tenant_key_of_the_wrong_length_is_refused() {
+        let dir = folder(GOOD);
+        fs::write(dir.path().join("tenant.key"), "abcd").unwrap();
+        assert!(refusal(dir.path()).contains("64 hex digits"));
+    }
+
+    #[test]
+    fn ids_and_times_out_of_bounds_are_refused_with_their_key() {
+        let said = refusal(folder(&GOOD.replace("s-001", "S 001")).path());
+        assert!(said.contains("store: 'S 001'"), "{said}");
+        let said = refusal(folder(&GOOD.replace("idle_s = 30", "idle_s = 3600")).path());
+        assert!(said.contains("session.idle_s: 3600"), "{said}");
+    }
+}

@@ -1,0 +1,372 @@
+//! One step at a time: an input into the core, its effects out, in order, without a thread.
+//!
+//! [`Engine::handle`] is the whole law 1: what a step wants recorded is on disk before what follows it is begun; the first
+//! effect that fails stops the rest and is the core's very next input.
+//!
+//! # When the disk takes nothing
+//! - Telemetry that is refused for want of room is dropped and counted; it never stops a visit.
+//! - The beginning of a sale that is refused comes back as `EffectFailed(Record)`: it is refused rather than lost, and
+//!   nothing is charged.
+//! - The end of a payment (approved, declined, unknown) that is refused comes back as the same failure, is **kept and tried
+//!   again** every [`RETRY_MS`] and before anything else is written, and no sale begins until it is on disk. It is the
+//!   only thing held in memory, at most [`OWED`] of them; after a crash the attempt is found open on disk and counts as sent.
+//! - A disk that failed so that nobody knows what is on it ([`JournalError::Dead`]) ends the engine. Its process must exit and
+//!   recover from disk.
+
+use crate::{
+    journal::{Journal, JournalError, Wait},
+    record::Recorder,
+};
+use edge_db::{Class, Commit};
+use kiosk_core::{
+    Catalogue, DeviceEvent, Effect, Id, Input, Intent, Kiosk, Minor, Now, Receipt, Record, Signal, Snapshot,
+    device::{ChargeOutcome, DeviceKind},
+    session::Failure,
+};
+use std::{collections::VecDeque, sync::Arc};
+
+/// Time between two tries to record the end of a payment.
+pub const RETRY_MS: u64 = 1_000;
+/// Ends of payments that may wait for the disk. One at a time is charged, so that more than two are a fault.
+pub const OWED: usize = 16;
+/// Failures that one input may lead to in a row; the core answers each with less.
+const FOLLOW_UPS: usize = 8;
+
+/// Hands: what acts on the world. Each call only hands over and never waits; results come back as inputs.
+pub trait Ports: Send {
+    /// Asks for money. False: not taken, and nothing was or will be sent.
+    fn charge(&mut self, attempt: Id, amount: Minor) -> bool;
+    /// Asks a running charge to stop; it still ends by its own outcome.
+    fn abort_charge(&mut self, attempt: Id);
+    /// Asks who this is. Where nobody can be asked there is no answer.
+    fn identify(&mut self, token: String);
+    /// Prints. False: not taken.
+    fn print(&mut self, receipt: Receipt) -> bool;
+    /// Light and sound.
+    fn signal(&mut self, signal: Signal);
+    /// Pulses the drawer. False: not taken.
+    fn open_drawer(&mut self) -> bool;
+}
+
+/// No hardware at all: for replays of baskets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoPorts;
+
+impl Ports for NoPorts {
+    fn charge(&mut self, _: Id, _: Minor) -> bool {
+        false
+    }
+    fn abort_charge(&mut self, _: Id) {}
+    fn identify(&mut self, _: String) {}
+    fn print(&mut self, _: Receipt) -> bool {
+        false
+    }
+    fn signal(&mut self, _: Signal) {}
+    fn open_drawer(&mut self) -> bool {
+        false
+    }
+}
+
+/// Which records are on disk before the next effect is begun. In every case all records are written in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// All. What a shop uses.
+    #[default]
+    Every,
+    /// Those that belong to a sale or a payment; telemetry is handed over and its end looked at later.
+    Money,
+    /// None until [`Engine::flush`]. Only for replays: the engine then refuses to charge, print or open the drawer.
+    DangerousAtFlush,
+}
+
+/// The disk failed so that only a restart of the process tells what is on it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the journal has failed and the process must be restarted: {0}")]
+pub struct Dead(pub String);
+
+/// What the engine counted since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Telemetry events that found no room on disk.
+    pub dropped: u64,
+    /// Records that were refused.
+    pub refused: u64,
+    /// Records that were tried again and are now on disk.
+    pub recovered: u64,
+}
+
+/// A kiosk without a screen and without a clock.
+pub struct Engine {
+    kiosk: Kiosk,
+    recorder: Recorder,
+    journal: Box<dyn Journal>,
+    ports: Box<dyn Ports>,
+    durability: Durability,
+    charging: Option<Id>,
+    owed: VecDeque<Commit>,
+    retry_at_ms: u64,
+    counts: Counts,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("charging", &self.charging).field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine that waits for every record. `kiosk` has been restored from the journal already.
+    pub fn new(kiosk: Kiosk, recorder: Recorder, journal: Box<dyn Journal>, ports: Box<dyn Ports>) -> Self {
+        Self {
+            kiosk,
+            recorder,
+            journal,
+            ports,
+            durability: Durability::Every,
+            charging: None,
+            owed: VecDeque::new(),
+            retry_at_ms: 0,
+            counts: Counts::default(),
+        }
+    }
+
+    /// With another choice of what is waited for.
+    #[must_use]
+    pub fn with_durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Takes one input, carries out what it leads to, and returns when all of that is done or handed over.
+    ///
+    /// # Errors
+    /// [`Dead`]: the process must exit.
+    pub fn handle(&mut self, now: Now, input: Input) -> Result<(), Dead> {
+        self.handle_shown(now, input, &mut |_| {})
+    }
+
+    /// As [`Engine::handle`]; calls `show` whenever the core has something new to show. What is decided is shown before the
+    /// disk has it, so that a touch answers within a frame, unless it is about money: that is shown once it is on disk.
+    ///
+    /// # Errors
+    /// [`Dead`]: the process must exit.
+    pub fn handle_shown(&mut self, now: Now, input: Input, show: &mut dyn FnMut(&Kiosk)) -> Result<(), Dead> {
+        if let Input::Device(DeviceEvent::ChargeEnded { attempt, .. }) = &input
+            && self.charging == Some(*attempt)
+        {
+            self.charging = None;
+        }
+        if let Input::Device(DeviceEvent::TerminalStatus { attempt, .. }) = &input {
+            self.recorder.acknowledged(*attempt);
+        }
+        if now.mono_ms >= self.retry_at_ms {
+            self.settle_owed(now)?;
+        }
+        let mut next = Some(input);
+        for _ in 0..=FOLLOW_UPS {
+            let Some(input) = next.take() else { return Ok(()) };
+            let effects = self.kiosk.step(now, input);
+            let money = effects.iter().any(is_money);
+            if !money {
+                show(&self.kiosk);
+            }
+            next = self.carry_out(now, effects)?;
+            if money {
+                show(&self.kiosk);
+            }
+        }
+        tracing::error!(failure = ?next, "an effect failed again and again; the rest was left out");
+        Ok(())
+    }
+
+    /// The same for an intent.
+    ///
+    /// # Errors
+    /// As [`Engine::handle`].
+    pub fn intent(&mut self, now: Now, intent: Intent) -> Result<(), Dead> {
+        self.handle(now, Input::Intent(intent))
+    }
+
+    /// What the screen shows.
+    pub fn snapshot(&self, now: Now) -> Snapshot {
+        self.kiosk.snapshot(now)
+    }
+
+    /// Monotonic time at which a tick is due, given the core's own.
+    pub fn next_tick_ms(&self, core_ms: Option<u64>) -> Option<u64> {
+        let retry = (!self.owed.is_empty()).then_some(self.retry_at_ms);
+        [core_ms, retry].into_iter().flatten().min()
+    }
+
+    /// A new menu, in force from the next attract screen on.
+    pub fn replace_catalogue(&mut self, catalogue: Arc<Catalogue>) {
+        self.kiosk.replace_catalogue(catalogue);
+    }
+
+    /// The core, to look at.
+    pub fn kiosk(&self) -> &Kiosk {
+        &self.kiosk
+    }
+
+    /// True while a terminal works, or the end of a payment is not on disk yet: not a moment to stop at.
+    pub fn money_in_flight(&self) -> bool {
+        self.charging.is_some() || !self.owed.is_empty()
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Waits until all that was handed over is on disk.
+    ///
+    /// # Errors
+    /// [`Dead`]: the process must exit.
+    pub fn flush(&mut self, now: Now) -> Result<(), Dead> {
+        self.settle_owed(now)?;
+        self.journal.flush().or_else(|error| self.note(error, Class::Sale, 0))
+    }
+
+    /// Carries effects out up to the first that fails, and returns that failure as the next input.
+    fn carry_out(&mut self, now: Now, effects: Vec<Effect>) -> Result<Option<Input>, Dead> {
+        for effect in effects {
+            let failed = match effect {
+                Effect::Record(record) => (!self.record(now, &record)?).then_some(Input::EffectFailed(Failure::Record)),
+                effect => self.act(effect),
+            };
+            if failed.is_some() {
+                return Ok(failed);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Hands one action over. A look-up that cannot be made is no failure: the visit goes on anonymously when its budget is
+    /// spent.
+    fn act(&mut self, effect: Effect) -> Option<Input> {
+        let replay = self.durability == Durability::DangerousAtFlush;
+        let (taken, device) = match effect {
+            Effect::Record(_) => return None,
+            Effect::Charge { attempt, amount } => return self.charge(attempt, amount),
+            Effect::AbortCharge { attempt } => {
+                self.ports.abort_charge(attempt);
+                return None;
+            }
+            Effect::Identify { token } => {
+                self.ports.identify(token);
+                return None;
+            }
+            Effect::Signal(signal) => {
+                self.ports.signal(signal);
+                return None;
+            }
+            Effect::Print(receipt) => (!replay && self.ports.print(receipt), DeviceKind::Printer),
+            Effect::OpenDrawer => (!replay && self.ports.open_drawer(), DeviceKind::Peripherals),
+        };
+        (!taken).then_some(Input::EffectFailed(Failure::Device(device)))
+    }
+
+    /// One charge at a time: a second one while the first has no end is not sent.
+    fn charge(&mut self, attempt: Id, amount: Minor) -> Option<Input> {
+        let free = self.charging.is_none() && self.durability != Durability::DangerousAtFlush;
+        if free && self.ports.charge(attempt, amount) {
+            self.charging = Some(attempt);
+            return None;
+        }
+        tracing::warn!(busy = !free, "a charge was not sent");
+        Some(Input::Device(DeviceEvent::ChargeEnded { attempt, outcome: ChargeOutcome::NotSent }))
+    }
+
+    /// True where the record counts as taken: on disk, or telemetry that may be lost.
+    fn record(&mut self, now: Now, record: &Record) -> Result<bool, Dead> {
+        let commit = self.recorder.commit(record, self.kiosk.catalogue().currency);
+        let (class, events) = (commit.class, commit.events.len() as u64);
+        if !self.owed.is_empty() {
+            self.settle_owed(now)?;
+        }
+        let result = match class {
+            _ if !self.owed.is_empty() => Err(JournalError::NotNow("the end of a payment waits to be recorded".into())),
+            // Only the end of a payment is needed again where the disk refuses it.
+            Class::Settlement => self.settle(commit.clone()),
+            Class::Telemetry | Class::Sale => self.journal.commit(commit.clone(), self.wait(class)),
+        };
+        let Err(error) = result else { return Ok(true) };
+        let again = matches!(error, JournalError::NotNow(_));
+        self.note(error, class, events)?;
+        if class == Class::Settlement && again {
+            self.owe(now, commit);
+        }
+        Ok(class == Class::Telemetry && again)
+    }
+
+    fn wait(&self, class: Class) -> Wait {
+        match self.durability {
+            Durability::Every => Wait::Durable,
+            Durability::Money if class != Class::Telemetry => Wait::Durable,
+            Durability::Money | Durability::DangerousAtFlush => Wait::Later,
+        }
+    }
+
+    /// Records the end of a payment. Where another payment holds its receipt number, it is recorded without that number and
+    /// says so: an approval that is not on disk is worse than one that a person must look at.
+    fn settle(&mut self, commit: Commit) -> Result<(), JournalError> {
+        match self.journal.commit(commit.clone(), self.wait(Class::Settlement)) {
+            Err(JournalError::Conflict(why)) => {
+                tracing::error!(why, "the end of a payment contradicts what is stored; recorded without its receipt number");
+                let mut commit = commit;
+                for attempt in &mut commit.attempts {
+                    attempt.reference = None;
+                    attempt.outcome = Some("receipt_held_by_another".to_owned());
+                }
+                self.journal.commit(commit, self.wait(Class::Settlement))
+            }
+            other => other,
+        }
+    }
+
+    fn owe(&mut self, now: Now, commit: Commit) {
+        if self.owed.len() >= OWED {
+            tracing::error!("too many ends of payments wait to be recorded; one is left to the next start");
+            return;
+        }
+        self.owed.push_back(commit);
+        self.retry_at_ms = now.mono_ms.saturating_add(RETRY_MS);
+    }
+
+    /// Tries the ends of payments that are not on disk yet, oldest first.
+    fn settle_owed(&mut self, now: Now) -> Result<(), Dead> {
+        self.retry_at_ms = now.mono_ms.saturating_add(RETRY_MS);
+        while let Some(commit) = self.owed.front().cloned() {
+            let events = commit.events.len() as u64;
+            match self.settle(commit) {
+                Ok(()) => self.counts.recovered += 1,
+                Err(JournalError::NotNow(why)) => {
+                    tracing::error!(why, waiting = self.owed.len(), "the end of a payment still cannot be recorded");
+                    return Ok(());
+                }
+                Err(error) => self.note(error, Class::Settlement, events)?,
+            }
+            self.owed.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Counts and logs a refusal; a dead journal is the caller's end.
+    fn note(&mut self, error: JournalError, class: Class, events: u64) -> Result<(), Dead> {
+        if let JournalError::Dead(why) = error {
+            return Err(Dead(why));
+        }
+        if class == Class::Telemetry {
+            self.counts.dropped += events;
+            tracing::warn!(%error, dropped_so_far = self.counts.dropped, "telemetry was not recorded");
+        } else {
+            self.counts.refused += 1;
+            tracing::error!(%error, ?class, "a record was refused");
+        }
+        Ok(())
+    }
+}
+
+fn is_money(effect: &Effect) -> bool {
+    matches!(effect, Effect::Record(record) if crate::record::class_of(&record.events) != Class::Telemetry)
+}

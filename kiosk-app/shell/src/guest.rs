@@ -1,0 +1,218 @@
+//! From a signed profile to the guest that the core greets.
+//!
+//! A profile counts where its envelope is signed by a configured key, was made for this store and this card, has not
+//! expired, and is not older than the last one seen of that visitor.
+
+use crate::{clock::Clock, config::ProfileKey, words};
+use anyhow::{Context as _, Result};
+use cem_contract::{Envelope, IssuedProfile, PROFILE_PAYLOAD_TYPE, time::parse_rfc3339};
+use ed25519_dalek::VerifyingKey;
+use kiosk_core::device::{Consent, Guest, UsualItem};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Visitors whose last version is remembered; beyond it the oldest pseudonym in order of text is forgotten.
+const VERSIONS: usize = 4096;
+/// Things of a usual order that are taken.
+const USUAL: usize = 32;
+/// Characters of a name that are taken: it is shown in large letters and printed.
+const NAME_CHARS: usize = 40;
+
+/// `Some(None)`: the card is known, and its owner wants to be nobody here. `None`: the profile does not count.
+pub(crate) type Found = Option<Option<Guest>>;
+
+/// Judges profiles.
+pub(crate) struct LookUp {
+    keys: Vec<VerifyingKey>,
+    store: String,
+    clock: Arc<dyn Clock>,
+    versions: BTreeMap<String, u64>,
+}
+
+impl LookUp {
+    /// For profiles made for `store`.
+    ///
+    /// # Errors
+    /// Names the key that is not one.
+    pub(crate) fn new(keys: &[ProfileKey], store: String, clock: Arc<dyn Clock>) -> Result<Self> {
+        let keys = keys
+            .iter()
+            .map(|key| {
+                VerifyingKey::from_bytes(&key.public).with_context(|| {
+                    format!("cem.profile_keys: `public` of '{}' is not an Ed25519 key; copy it again from the backend", key.id)
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { keys, store, clock, versions: BTreeMap::new() })
+    }
+
+    /// A profile that the backend has just answered with.
+    pub(crate) fn fresh(&mut self, envelope: &str, token: &str) -> Found {
+        let profile = self.believed(envelope, token)?;
+        Some(guest(profile, None))
+    }
+
+    /// A profile out of the cache: shown with its age, and only while the time is known.
+    pub(crate) fn stored(&mut self, envelope: &str, token: &str) -> Found {
+        self.clock.now().utc_ms?;
+        let profile = self.believed(envelope, token)?;
+        let as_of_ms = parse_rfc3339(&profile.issued);
+        Some(guest(profile, as_of_ms))
+    }
+
+    fn believed(&mut self, envelope: &str, token: &str) -> Option<IssuedProfile> {
+        match self.judge(envelope, token) {
+            Ok(profile) => Some(profile),
+            // The reason names no visitor and no token.
+            Err(why) => {
+                tracing::warn!(why, "a profile does not count");
+                None
+            }
+        }
+    }
+
+    fn judge(&mut self, envelope: &str, token: &str) -> Result<IssuedProfile, String> {
+        let envelope: Envelope = serde_json::from_str(envelope).map_err(|_| "not an envelope".to_owned())?;
+        let profile: IssuedProfile =
+            envelope.verify(PROFILE_PAYLOAD_TYPE, &self.keys).map_err(|error| error.to_string())?.into_inner();
+        if profile.store != self.store {
+            return Err("made for another store".to_owned());
+        }
+        if !profile.tokens.iter().any(|own| own == token) {
+            return Err("made for another card".to_owned());
+        }
+        let expires = parse_rfc3339(&profile.expires).ok_or("without a time of expiry")?;
+        if self.clock.now().utc_ms.is_some_and(|now| now >= expires) {
+            return Err("expired".to_owned());
+        }
+        self.keep_version(&profile)?;
+        Ok(profile)
+    }
+
+    fn keep_version(&mut self, profile: &IssuedProfile) -> Result<(), String> {
+        let (visitor, version) = (&profile.profile.visitor, profile.profile.version);
+        if self.versions.get(visitor).is_some_and(|seen| version < *seen) {
+            return Err("older than one seen before".to_owned());
+        }
+        if self.versions.len() >= VERSIONS && !self.versions.contains_key(visitor) {
+            self.versions.pop_first();
+        }
+        self.versions.insert(visitor.clone(), version);
+        Ok(())
+    }
+}
+
+fn guest(issued: IssuedProfile, as_of_ms: Option<i64>) -> Option<Guest> {
+    let profile = issued.profile;
+    let consent = words::consent_of(profile.consent);
+    if consent == Consent::None {
+        return None;
+    }
+    // History is for those who agreed to it, whatever the profile holds.
+    let usual = if consent >= Consent::Personal { usual(profile.usual) } else { Vec::new() };
+    Some(Guest {
+        visitor: profile.visitor,
+        display_name: profile.display_name.unwrap_or_default().chars().take(NAME_CHARS).collect(),
+        language: profile.language.unwrap_or_default(),
+        consent,
+        usual,
+        points: profile.points,
+        visits_before: u32::try_from(profile.visits).unwrap_or(u32::MAX),
+        as_of_ms,
+    })
+}
+
+fn usual(items: Vec<cem_contract::UsualItem>) -> Vec<UsualItem> {
+    let item = |item: cem_contract::UsualItem| UsualItem {
+        sku: item.sku,
+        modifiers: item.modifiers.into_iter().map(|m| (m.sku, u8::try_from(m.quantity).unwrap_or(u8::MAX))).collect(),
+        quantity: u16::try_from(item.quantity).unwrap_or(u16::MAX),
+    };
+    items.into_iter().take(USUAL).map(item).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::clock::VirtualClock;
+    use cem_contract::{Profile, time::rfc3339};
+    use ed25519_dalek::SigningKey;
+    use kiosk_core::{ClockQuality, Now};
+
+    const NOW: i64 = 1_795_257_000_000;
+    const TOKEN: &str = "1:00ff";
+
+    fn issued() -> IssuedProfile {
+        IssuedProfile {
+            profile: Profile {
+                visitor: "v_00112233445566778899aabbccddeeff".into(),
+                display_name: Some("Jane".into()),
+                consent: cem_contract::Consent::Personal,
+                usual: vec![cem_contract::UsualItem { sku: "flat-white".into(), quantity: 1, modifiers: Vec::new() }],
+                points: 412,
+                visits: 9,
+                version: 5,
+                ..Profile::default()
+            },
+            tokens: vec![TOKEN.into()],
+            store: "s-001".into(),
+            issued: rfc3339(NOW - 1_000),
+            expires: rfc3339(NOW + 1_000),
+            ..IssuedProfile::default()
+        }
+    }
+
+    fn signed(profile: &IssuedProfile) -> String {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let payload = serde_json::to_vec(profile).unwrap();
+        serde_json::to_string(&Envelope::sign(PROFILE_PAYLOAD_TYPE, &payload, &key)).unwrap()
+    }
+
+    fn look_up() -> (LookUp, VirtualClock) {
+        let clock = VirtualClock::new(Now { mono_ms: 0, utc_ms: Some(NOW), offset_min: 0, quality: ClockQuality::Synced });
+        let public = SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
+        let keys = [ProfileKey { id: "a".into(), public }];
+        (LookUp::new(&keys, "s-001".into(), Arc::new(clock.clone())).unwrap(), clock)
+    }
+
+    #[test]
+    fn a_signed_profile_becomes_a_guest() {
+        let (mut look_up, _) = look_up();
+        let guest = look_up.fresh(&signed(&issued()), TOKEN).unwrap().unwrap();
+        assert_eq!((guest.display_name.as_str(), guest.points, guest.visits_before), ("Jane", 412, 9));
+        assert_eq!((guest.usual.len(), guest.as_of_ms), (1, None));
+        let stored = look_up.stored(&signed(&issued()), TOKEN).unwrap().unwrap();
+        assert_eq!(stored.as_of_ms, Some(NOW - 1_000));
+    }
+
+    #[test]
+    fn a_profile_of_another_key_store_card_or_time_does_not_count() {
+        let (mut look_up, clock) = look_up();
+        let forged = signed(&issued()).replacen("sig\":\"", "sig\":\"AAAA", 1);
+        assert_eq!(look_up.fresh(&forged, TOKEN), None);
+        assert_eq!(look_up.fresh("{}", TOKEN), None);
+        assert_eq!(look_up.fresh(&signed(&issued()), "1:00fe"), None);
+        assert_eq!(look_up.fresh(&signed(&IssuedProfile { store: "s-002".into(), ..issued() }), TOKEN), None);
+        clock.advance(1_000);
+        assert_eq!(look_up.fresh(&signed(&issued()), TOKEN), None);
+    }
+
+    #[test]
+    fn a_profile_older_than_one_seen_is_refused() {
+        let (mut look_up, _) = look_up();
+        assert!(look_up.fresh(&signed(&issued()), TOKEN).is_some());
+        let mut older = issued();
+        older.profile.version = 4;
+        assert_eq!(look_up.stored(&signed(&older), TOKEN), None);
+    }
+
+    #[test]
+    fn a_guest_without_consent_is_nobody_and_history_needs_the_personal_level() {
+        let (mut look_up, _) = look_up();
+        let mut profile = issued();
+        profile.profile.consent = cem_contract::Consent::Service;
+        assert!(look_up.fresh(&signed(&profile), TOKEN).unwrap().unwrap().usual.is_empty());
+        profile.profile.consent = cem_contract::Consent::None;
+        assert_eq!(look_up.fresh(&signed(&profile), TOKEN), Some(None));
+    }
+}

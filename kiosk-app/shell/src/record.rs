@@ -1,0 +1,367 @@
+//! A domain event becomes a wire event and the rows that it implies, in one commit.
+//!
+//! | Domain | Wire | Row |
+//! |---|---|---|
+//! | `OrderPlaced` | `cem.order.placed.v1` | order `placed`, with the event's data as its body; the day's counter |
+//! | `OrderProgressed` | `cem.order.progressed.v1` | that order's state, where it was placed since the start |
+//! | `Payment…` | `cem.payment.*.v1` | the attempt in that state |
+//! | all others | the type of their name | none |
+//!
+//! The mapping is written by hand, because domain types may change and wire types may not.
+
+use crate::words;
+use cem_contract::{NewEvent, data, kinds};
+use edge_db::{AttemptRow, AttemptState, Class, Commit, OrderCounter, OrderRow, OrderState};
+use kiosk_core::{
+    By, Currency, Event, Id, Minor, Now, PlacedOrder, PricedLine, Record, Stage, Tender,
+    device::Consent,
+    event::{BasketAction, Outcome, PaymentFact, Problem, Progress, Trigger},
+    ids::IdMaker,
+};
+use serde_json::Value;
+use std::collections::VecDeque;
+use uuid::Uuid;
+
+/// Orders whose rows are kept at hand for a change of state.
+const RECENT_ORDERS: usize = 32;
+/// Version of the sentences that a guest agrees to; they ship with this program.
+const CONSENT_TEXTS: &str = "1";
+
+/// Who records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// This device, `k-01`: where help is called to.
+    pub device: String,
+    /// `kiosk` or `counter`.
+    pub role: &'static str,
+    /// Name of the terminal in payment rows.
+    pub terminal: String,
+    /// Boot id of the machine.
+    pub boot: String,
+    /// Makes event ids unique; drawn anew at each start.
+    pub seed: [u8; 32],
+}
+
+/// Makes commits.
+#[derive(Debug)]
+pub struct Recorder {
+    who: Recording,
+    ids: IdMaker,
+    orders: VecDeque<OrderRow>,
+    acknowledged: Option<Id>,
+}
+
+/// How much a record matters when room is short: what begins a sale makes the whole record one, because it may still be
+/// refused; what only finishes a sale must be taken.
+pub(crate) fn class_of(events: &[Event]) -> Class {
+    let class = |event: &Event| match event {
+        Event::OrderPlaced(_) | Event::PaymentStarted(_) | Event::ConsentChanged { .. } => Class::Sale,
+        Event::PaymentApproved(_) | Event::PaymentDeclined(_) | Event::PaymentUnknown(_) | Event::PaymentResolved(_) => {
+            Class::Settlement
+        }
+        _ => Class::Telemetry,
+    };
+    let has = |wanted| events.iter().any(|event| class(event) == wanted);
+    match (has(Class::Sale), has(Class::Settlement)) {
+        (true, _) => Class::Sale,
+        (false, true) => Class::Settlement,
+        (false, false) => Class::Telemetry,
+    }
+}
+
+impl Recorder {
+    /// With no order at hand.
+    pub fn new(who: Recording) -> Self {
+        Self { ids: IdMaker::new(who.seed), who, orders: VecDeque::new(), acknowledged: None }
+    }
+
+    /// The terminal has said something about this attempt: from now on its rows say so.
+    pub(crate) fn acknowledged(&mut self, attempt: Id) {
+        self.acknowledged = Some(attempt);
+    }
+
+    /// The commit of a record. Amounts are of `currency`.
+    pub fn commit(&mut self, record: &Record, currency: Currency) -> Commit {
+        let mut commit = Commit { class: class_of(&record.events), ..Commit::default() };
+        for event in &record.events {
+            let (kind, data) = self.wire(event, currency);
+            self.rows(event, &data, record, currency, &mut commit);
+            commit.events.push(self.envelope(kind, data, record));
+        }
+        commit
+    }
+
+    fn envelope(&mut self, kind: &str, data: Value, record: &Record) -> NewEvent {
+        NewEvent {
+            id: uuid(self.ids.next(record.at)),
+            kind: kind.to_owned(),
+            time_ms: time_ms(record.at),
+            visitid: record.visit.map(uuid),
+            visitor: record.visitor.clone(),
+            consent: words::consent(record.consent),
+            clock: words::clock(record.at.quality),
+            boot: self.who.boot.clone(),
+            uptime_ms: record.at.mono_ms,
+            data,
+        }
+    }
+
+    /// Wire type and data: one arm an event, so that a new event does not compile without its wire type.
+    fn wire(&self, event: &Event, currency: Currency) -> (&'static str, Value) {
+        let payment = |fact| self.payment(fact, currency).to_value();
+        match event {
+            Event::PresenceSeen { seconds } => (kinds::PRESENCE_SEEN, data::PresenceSeen { seconds: Some(*seconds) }.to_value()),
+            Event::VisitStarted { trigger, language, .. } => (kinds::VISIT_STARTED, self.started(*trigger, language)),
+            Event::VisitIdentified { .. } => (kinds::VISIT_IDENTIFIED, identified(event)),
+            Event::StageChanged { from, to, touches } => (kinds::VISIT_STAGE_CHANGED, stage_changed(*from, *to, *touches)),
+            Event::ItemViewed { sku } => (kinds::ITEM_VIEWED, data::ItemViewed { sku: Some(sku.clone()) }.to_value()),
+            Event::BasketChanged { action, line, by } => (kinds::BASKET_CHANGED, basket(*action, line, *by, currency)),
+            Event::OrderPlaced(order) => (kinds::ORDER_PLACED, placed(order, currency).to_value()),
+            Event::OrderProgressed { order, state } => (kinds::ORDER_PROGRESSED, progressed(*order, *state)),
+            Event::PaymentStarted(fact) => (kinds::PAYMENT_STARTED, payment(fact)),
+            Event::PaymentApproved(fact) => (kinds::PAYMENT_APPROVED, payment(fact)),
+            Event::PaymentDeclined(fact) => (kinds::PAYMENT_DECLINED, payment(fact)),
+            Event::PaymentUnknown(fact) => (kinds::PAYMENT_UNKNOWN, payment(fact)),
+            Event::PaymentResolved(fact) => (kinds::PAYMENT_RESOLVED, payment(fact)),
+            Event::ReceiptIssued { order, copy } => (kinds::RECEIPT_ISSUED, receipt(*order, *copy)),
+            Event::FeedbackGiven { csat } => (kinds::FEEDBACK_GIVEN, feedback(*csat)),
+            Event::VisitEnded { outcome, duration_ms, touches } => (kinds::VISIT_ENDED, ended(*outcome, *duration_ms, *touches)),
+            Event::HelpCalled { .. } => (kinds::HELP_CALLED, self.help()),
+            Event::ProblemShown { problem, stage } => (kinds::PROBLEM_SHOWN, problem_shown(*problem, *stage)),
+            Event::ConsentChanged { from, to } => (kinds::CONSENT_CHANGED, consent_changed(*from, *to)),
+        }
+    }
+
+    fn started(&self, trigger: Trigger, language: &str) -> Value {
+        let trigger = words::trigger(trigger).into();
+        data::VisitStarted { trigger, role: self.who.role.into(), language: language.to_owned() }.to_value()
+    }
+
+    fn help(&self) -> Value {
+        data::Help { place: self.who.device.clone(), seconds: None, staff: None }.to_value()
+    }
+
+    fn payment(&self, fact: &PaymentFact, currency: Currency) -> data::Payment {
+        data::Payment {
+            payment: fact.payment.to_string(),
+            order: fact.order.to_string(),
+            attempt: fact.attempt.to_string(),
+            tender: words::tender(fact.tender).into(),
+            amount: money(fact.amount, currency),
+            terminal: self.terminal_of(fact.tender),
+            reference: fact.reference.map(|number| number.to_string()),
+            outcome: fact.outcome.clone(),
+            original: None,
+            lines: Vec::new(),
+            staff: None,
+        }
+    }
+
+    fn terminal_of(&self, tender: Tender) -> Option<String> {
+        (tender == Tender::Card).then(|| self.who.terminal.clone())
+    }
+
+    /// The rows that an event implies. An order and its payment in one record make one row each, in their last state.
+    fn rows(&mut self, event: &Event, data: &Value, record: &Record, currency: Currency, commit: &mut Commit) {
+        match event {
+            Event::OrderPlaced(order) => {
+                let row = order_row(order, data.clone(), record, currency);
+                commit.counter = counter(order);
+                self.keep(row.clone());
+                put(&mut commit.orders, row, |row| row.order);
+            }
+            Event::OrderProgressed { order, state } => {
+                if let Some(row) = self.orders.iter_mut().find(|row| row.order == uuid(*order)) {
+                    row.state = order_state(*state);
+                    row.updated_ms = time_ms(record.at);
+                    put(&mut commit.orders, row.clone(), |row| row.order);
+                }
+            }
+            Event::PaymentStarted(fact) => self.attempt(fact, AttemptState::Started, record, currency, commit),
+            Event::PaymentApproved(fact) => self.attempt(fact, AttemptState::Approved, record, currency, commit),
+            Event::PaymentDeclined(fact) => self.attempt(fact, AttemptState::Declined, record, currency, commit),
+            Event::PaymentUnknown(fact) => self.attempt(fact, AttemptState::Unknown, record, currency, commit),
+            Event::PaymentResolved(fact) => self.attempt(fact, AttemptState::Resolved, record, currency, commit),
+            _ => {}
+        }
+    }
+
+    fn attempt(&self, fact: &PaymentFact, state: AttemptState, record: &Record, currency: Currency, commit: &mut Commit) {
+        let row = AttemptRow {
+            attempt: uuid(fact.attempt),
+            payment: uuid(fact.payment),
+            order: uuid(fact.order),
+            terminal: self.terminal_of(fact.tender).unwrap_or_default(),
+            tender: words::tender(fact.tender).to_owned(),
+            amount_minor: fact.amount.0,
+            currency: currency.letters().to_owned(),
+            state,
+            reference: fact.reference,
+            period: None,
+            receipt_before: None,
+            acknowledged: self.acknowledged == Some(fact.attempt),
+            outcome: fact.outcome.clone(),
+            updated_ms: time_ms(record.at),
+        };
+        put(&mut commit.attempts, row, |row| row.attempt);
+    }
+
+    fn keep(&mut self, row: OrderRow) {
+        if self.orders.len() == RECENT_ORDERS {
+            self.orders.pop_front();
+        }
+        self.orders.push_back(row);
+    }
+}
+
+/// Inserts a row, or replaces the one with its key.
+fn put<T, K: PartialEq>(rows: &mut Vec<T>, row: T, key: impl Fn(&T) -> K) {
+    match rows.iter_mut().find(|other| key(other) == key(&row)) {
+        Some(other) => *other = row,
+        None => rows.push(row),
+    }
+}
+
+/// The id as the wire and the disk know it.
+pub(crate) fn uuid(id: Id) -> Uuid {
+    Uuid::from_bytes(id.0)
+}
+
+/// Milliseconds since 1970. While nobody knows the time it counts from the boot: such an event is marked `unset`, and the
+/// backend corrects it by boot and uptime.
+fn time_ms(at: Now) -> i64 {
+    at.utc_ms.unwrap_or_else(|| i64::try_from(at.mono_ms).unwrap_or(i64::MAX))
+}
+
+fn money(amount: Minor, currency: Currency) -> data::Money {
+    data::Money::new(amount.0, currency.letters())
+}
+
+fn identified(event: &Event) -> Value {
+    let Event::VisitIdentified { method, assurance, visits_before, token, counter } = event else { return Value::Null };
+    data::VisitIdentified {
+        method: words::method(*method).into(),
+        assurance: words::assurance(*assurance).into(),
+        visits_before: visits_before.map(u64::from),
+        token: Some(token.clone()).filter(|token| !token.is_empty()),
+        counter: *counter,
+    }
+    .to_value()
+}
+
+fn stage_changed(from: Stage, to: Stage, touches: u32) -> Value {
+    data::StageChanged { from: words::stage(from).into(), to: words::stage(to).into(), touches: Some(touches) }.to_value()
+}
+
+fn basket(action: BasketAction, line: &PricedLine, by: By, currency: Currency) -> Value {
+    let line = wire_line(line, currency);
+    data::BasketChanged { action: words::action(action).into(), line, by: words::by(by).into() }.to_value()
+}
+
+fn progressed(order: Id, state: Progress) -> Value {
+    let state = words::progress(state).into();
+    data::OrderProgressed { order: order.to_string(), state, promised: None, station: None }.to_value()
+}
+
+fn receipt(order: Id, copy: bool) -> Value {
+    data::ReceiptIssued { order: order.to_string(), channel: "print".into(), copy: Some(copy) }.to_value()
+}
+
+fn feedback(csat: u8) -> Value {
+    let (channel, touchpoint) = ("kiosk".into(), "ordering".into());
+    data::FeedbackGiven { csat: Some(csat), ces: None, nps: None, comment: None, channel, touchpoint }.to_value()
+}
+
+fn ended(outcome: Outcome, duration_ms: u64, touches: u32) -> Value {
+    data::VisitEnded { outcome: words::outcome(outcome).into(), duration_ms, touches }.to_value()
+}
+
+fn problem_shown(problem: Problem, stage: Stage) -> Value {
+    data::ProblemShown { problem: words::problem(problem).into(), stage: Some(words::stage(stage).into()) }.to_value()
+}
+
+fn consent_changed(from: Consent, to: Consent) -> Value {
+    let (from, to) = (words::consent(from).word().into(), words::consent(to).word().into());
+    data::ConsentChanged { from, to, text_version: CONSENT_TEXTS.into() }.to_value()
+}
+
+fn placed(order: &PlacedOrder, currency: Currency) -> data::OrderPlaced {
+    let priced = &order.priced;
+    data::OrderPlaced {
+        order: order.order.to_string(),
+        number: order.number.clone(),
+        called_name: Some(order.called_name.clone()).filter(|name| !name.is_empty()),
+        service: words::service(order.service).into(),
+        table: None,
+        lines: priced.lines.iter().map(|line| wire_line(line, currency)).collect(),
+        discounts: Vec::new(),
+        tax: priced
+            .tax
+            .iter()
+            .map(|tax| data::Tax {
+                code: tax.code.clone(),
+                rate: words::rate(tax.rate_ppm),
+                base: money(tax.base, currency),
+                amount: money(tax.amount, currency),
+                included: tax.included,
+            })
+            .collect(),
+        tip: None,
+        total: money(priced.total, currency),
+        business_date: order.business_date.clone(),
+        page: None,
+    }
+}
+
+fn wire_line(line: &PricedLine, currency: Currency) -> data::Line {
+    data::Line {
+        line: line.line,
+        parent: line.parent,
+        sku: line.sku.clone(),
+        name: line.name.clone(),
+        quantity: u32::from(line.quantity),
+        amount: money(line.amount, currency),
+        modifiers: line
+            .modifiers
+            .iter()
+            .map(|modifier| data::Modifier {
+                group: modifier.group.clone(),
+                sku: modifier.sku.clone(),
+                name: modifier.name.clone(),
+                quantity: u32::from(modifier.quantity),
+                amount: money(modifier.amount, currency),
+            })
+            .collect(),
+        tax_code: line.tax_code.clone(),
+    }
+}
+
+fn order_row(order: &PlacedOrder, body: Value, record: &Record, currency: Currency) -> OrderRow {
+    OrderRow {
+        order: uuid(order.order),
+        number: order.number.clone(),
+        business_date: order.business_date.clone(),
+        visit: record.visit.map(uuid),
+        state: OrderState::Placed,
+        total_minor: order.priced.total.0,
+        currency: currency.letters().to_owned(),
+        body,
+        updated_ms: time_ms(record.at),
+    }
+}
+
+fn order_state(state: Progress) -> OrderState {
+    match state {
+        Progress::Received => OrderState::Received,
+        Progress::Making => OrderState::Making,
+        Progress::Ready => OrderState::Ready,
+        Progress::Collected => OrderState::Collected,
+        Progress::Cancelled => OrderState::Cancelled,
+    }
+}
+
+/// The counter behind 'A-17'.
+fn counter(order: &PlacedOrder) -> Option<OrderCounter> {
+    let value = order.number.rsplit('-').next()?.parse().ok()?;
+    Some(OrderCounter { business_date: order.business_date.clone(), value })
+}

@@ -1,0 +1,254 @@
+//! The loop's thread and the handles on it.
+
+use crate::{
+    adapters::{Hands, SharedCurrency, Wires},
+    clock::{Clock, SystemClock},
+    config::KioskConfig,
+    content::{self, Content, Shown},
+    engine::{Dead, Engine},
+    mailbox::{Mailbox, Message, Refused, Sender, mailbox},
+    outbox::OutboxJournal,
+    start,
+    supervise::Stopping,
+};
+use anyhow::{Context as _, Result};
+use kiosk_core::{Catalogue, Input, Intent, Kiosk, Now, Snapshot};
+use kiosk_devices::BoardConfig;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        mpsc::{Receiver, channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+/// Where the screen gets its snapshots. Called on the shell's thread: it must hand over and return. Dropped when the
+/// shell ends, so that a channel inside it tells the screen.
+pub type Sink = Box<dyn Fn(Arc<Snapshot>) + Send>;
+
+/// The loop looks around at least this often.
+const IDLE: Duration = Duration::from_secs(1);
+/// A stop waits this long for a payment at the terminal; after that the attempt is left open on disk and counts as sent.
+const STOP_WAIT_MS: u64 = 60_000;
+/// A stop waits this long for adapters to end; one that hangs in its device is left behind.
+const JOIN_WAIT: Duration = Duration::from_secs(3);
+/// Exit status of a process whose shell failed: `EX_SOFTWARE` of sysexits.h.
+const EXIT_FAILED: i32 = 70;
+
+/// A running kiosk without its screen. Dropping it stops it.
+#[derive(Debug)]
+pub struct Shell {
+    handle: ShellHandle,
+    stopping: Stopping,
+    thread: Option<JoinHandle<()>>,
+    /// Disconnected once every adapter has ended.
+    alive: Receiver<()>,
+}
+
+/// What the screen holds: the way in, and what to draw with.
+#[derive(Clone, Debug)]
+pub struct ShellHandle {
+    sender: Sender,
+    content: Shown,
+    board: Arc<BoardConfig>,
+}
+
+impl Shell {
+    /// Reads what the config names, opens the disk, restores what is on it, and starts the adapters and the loop.
+    ///
+    /// The loop ends the whole process with status 70 if it panics or the disk fails in a way that only a restart can
+    /// settle: a kiosk must not show a menu behind which nothing runs.
+    ///
+    /// # Errors
+    /// A sentence that says which file is wrong, where, and what to do.
+    pub fn start(config: KioskConfig, sink: Sink) -> Result<Self> {
+        Self::start_with(config, Arc::new(SystemClock::new()), sink)
+    }
+
+    /// As [`Shell::start`], with another clock.
+    ///
+    /// # Errors
+    /// As [`Shell::start`].
+    pub fn start_with(config: KioskConfig, clock: Arc<dyn Clock>, sink: Sink) -> Result<Self> {
+        let (content, known) = content::open(&config.content)?;
+        let board = Arc::new(BoardConfig::load(&config.board)?);
+        let disk = start::open(&config, &content)?;
+        let currency = SharedCurrency::new(Mutex::new(content.catalogue.currency));
+        let shown = Shown::new(RwLock::new(Arc::new(content)));
+        let fitted = start::fit(&config, &board, &shown, &clock)?;
+        let (sender, inbox) = mailbox();
+        let stopping = Stopping::default();
+        let (end, alive) = channel();
+        let wires = Wires::new(sender.clone(), stopping.clone(), end);
+        let hands = Hands::start(fitted, &wires, currency.clone()).context("the adapters could not be started")?;
+        content::watch(known, wires).context("the content could not be watched")?;
+        let journal = Box::new(OutboxJournal::new(disk.outbox));
+        let engine = Engine::new(disk.kiosk, disk.recorder, journal, Box::new(hands));
+        let handle = ShellHandle { sender, content: shown.clone(), board };
+        let work = Loop { engine, inbox, clock, sink, shown, currency, pending: None, last: None };
+        let thread = thread::Builder::new().name("shell".to_owned()).spawn(move || run_to_the_end(work))?;
+        Ok(Self { handle, stopping, thread: Some(thread), alive })
+    }
+
+    /// A handle for the screen.
+    pub fn handle(&self) -> ShellHandle {
+        self.handle.clone()
+    }
+
+    /// Ends everything: no new sale, a payment in flight is waited for (60 s at most), the disk is closed. Returns when
+    /// that is done.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        // Fails only where the loop has ended already.
+        let _ = self.handle.sender.message(Message::Stop);
+        if thread.join().is_err() {
+            tracing::error!("the shell's thread ended by a panic");
+        }
+        self.stopping.stop();
+        if self.alive.recv_timeout(JOIN_WAIT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!("an adapter did not end in time and is left behind");
+        }
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl ShellHandle {
+    /// What the guest wants. Never blocks.
+    ///
+    /// # Errors
+    /// [`Refused::Full`] where the loop is thousands of touches behind (counted and logged), [`Refused::Stopped`] once it
+    /// has ended.
+    pub fn send(&self, intent: Intent) -> std::result::Result<(), Refused> {
+        self.sender.intent(intent)
+    }
+
+    /// Touches that were refused since the start.
+    pub fn refused(&self) -> u64 {
+        self.sender.refused()
+    }
+
+    /// All content in force: what the ids in the last snapshot refer to. A new menu comes into force at an attract screen,
+    /// and is another `Arc` from then on.
+    pub fn content(&self) -> Arc<Content> {
+        self.content.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The menu in force.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.content().catalogue.clone()
+    }
+
+    /// The board: its display, and where the guest finds the terminal.
+    pub fn board(&self) -> Arc<BoardConfig> {
+        self.board.clone()
+    }
+}
+
+/// The loop with all it owns.
+struct Loop {
+    engine: Engine,
+    inbox: Mailbox,
+    clock: Arc<dyn Clock>,
+    sink: Sink,
+    shown: Shown,
+    currency: SharedCurrency,
+    /// Content that the core has been given and not put in force yet.
+    pending: Option<Arc<Content>>,
+    last: Option<Arc<Snapshot>>,
+}
+
+fn run_to_the_end(mut work: Loop) {
+    let result = catch_unwind(AssertUnwindSafe(|| work.run()));
+    let why = match result {
+        Ok(Ok(())) => return,
+        Ok(Err(dead)) => dead.to_string(),
+        Err(_) => "it panicked".to_owned(),
+    };
+    tracing::error!(why, "the shell has failed; the process ends, to start again from what is on disk");
+    std::process::exit(EXIT_FAILED);
+}
+
+impl Loop {
+    fn run(&mut self) -> Result<(), Dead> {
+        self.step(Input::Tick)?;
+        loop {
+            match self.next()? {
+                None => {}
+                Some(Message::Input(input)) => self.step(input)?,
+                Some(Message::Content(content)) => self.take(*content)?,
+                Some(Message::Stop) => break,
+            }
+        }
+        self.wind_up()
+    }
+
+    /// The next message, with a tick before it where one is due.
+    fn next(&mut self) -> Result<Option<Message>, Dead> {
+        let core = self.last.as_ref().and_then(|snapshot| snapshot.next_tick_ms);
+        let due = self.engine.next_tick_ms(core);
+        let left = |now: Now| due.map_or(IDLE, |at| Duration::from_millis(at.saturating_sub(now.mono_ms)).min(IDLE));
+        let message = self.inbox.next(left(self.clock.now()));
+        if due.is_some_and(|at| self.clock.now().mono_ms >= at) {
+            self.step(Input::Tick)?;
+        }
+        Ok(message)
+    }
+
+    fn step(&mut self, input: Input) -> Result<(), Dead> {
+        let now = self.clock.now();
+        let Self { engine, sink, shown, currency, pending, last, .. } = self;
+        engine.handle_shown(now, input, &mut |kiosk| {
+            put_in_force(kiosk, pending, shown, currency);
+            publish(kiosk.snapshot(now), last, sink);
+        })
+    }
+
+    fn take(&mut self, content: Content) -> Result<(), Dead> {
+        let content = Arc::new(content);
+        self.engine.replace_catalogue(content.catalogue.clone());
+        self.pending = Some(content);
+        self.step(Input::Tick)
+    }
+
+    /// No intent is taken any more; what hardware says about money in flight still is.
+    fn wind_up(&mut self) -> Result<(), Dead> {
+        let until = self.clock.now().mono_ms.saturating_add(STOP_WAIT_MS);
+        while self.engine.money_in_flight() && self.clock.now().mono_ms < until {
+            if let Some(Message::Input(input @ Input::Device(_))) = self.next()? {
+                self.step(input)?;
+            }
+        }
+        if self.engine.money_in_flight() {
+            tracing::warn!("a payment had no end when the kiosk was stopped; it counts as sent at the next start");
+        }
+        self.engine.flush(self.clock.now())
+    }
+}
+
+/// The screen must never draw ids of one menu from another: both change before the first snapshot that needs them.
+fn put_in_force(kiosk: &Kiosk, pending: &mut Option<Arc<Content>>, shown: &Shown, currency: &SharedCurrency) {
+    if let Some(content) = pending.take_if(|content| Arc::ptr_eq(&content.catalogue, kiosk.catalogue())) {
+        tracing::info!(menu = content.catalogue.version, "new content is in force");
+        *currency.lock().unwrap_or_else(PoisonError::into_inner) = content.catalogue.currency;
+        *shown.write().unwrap_or_else(PoisonError::into_inner) = content;
+    }
+}
+
+fn publish(snapshot: Snapshot, last: &mut Option<Arc<Snapshot>>, sink: &Sink) {
+    if last.as_deref() != Some(&snapshot) {
+        let snapshot = Arc::new(snapshot);
+        *last = Some(snapshot.clone());
+        sink(snapshot);
+    }
+}
