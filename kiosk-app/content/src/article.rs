@@ -230,7 +230,7 @@ impl<'a, 'i> ArticleReader<'a, 'i> {
                 format!("{owner} offers \"{word}\", which is itself a combo."),
                 "Offer its articles one by one: a combo cannot hold another.",
             ),
-            Sku::Choice => refuse(
+            Sku::Choice { .. } => refuse(
                 format!("{owner} offers \"{word}\", which is a modifier and not sold by itself."),
                 "Make an [[article]] of it, or take it out here.",
             ),

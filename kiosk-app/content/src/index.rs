@@ -18,10 +18,21 @@ use toml::de::DeValue;
 /// What a SKU is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sku {
-    Article { at: ArticleId, sized: bool },
-    Combo { at: ArticleId },
-    Variant { of: ArticleId, index: u8 },
-    Choice,
+    Article {
+        at: ArticleId,
+        sized: bool,
+    },
+    Combo {
+        at: ArticleId,
+    },
+    Variant {
+        of: ArticleId,
+        index: u8,
+    },
+    /// The same choice may stand in several groups.
+    Choice {
+        group: GroupId,
+    },
 }
 
 /// What is defined anywhere in the menu.
@@ -34,6 +45,22 @@ pub(crate) struct Index<'a> {
     categories: HashMap<&'a str, (CategoryId, Place<'a>)>,
     groups: HashMap<&'a str, (GroupId, Place<'a>)>,
     skus: HashMap<&'a str, (Sku, Place<'a>)>,
+}
+
+/// What may be named by whom.
+trait Name {
+    /// True where two of a kind may have the same name.
+    fn may_share_with(&self, _other: &Self) -> bool {
+        false
+    }
+}
+impl Name for TaxId {}
+impl Name for CategoryId {}
+impl Name for GroupId {}
+impl Name for Sku {
+    fn may_share_with(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Choice { group: a }, Self::Choice { group: b }) if a != b)
+    }
 }
 
 /// Where a name was first seen.
@@ -64,7 +91,7 @@ impl<'a> Index<'a> {
         for (fields, at) in entries(files, |f| &f.groups) {
             define(&mut groups, &fields, "key", "modifier group", GroupId(at));
             for choice in peek_tables(&fields, "choice") {
-                define(&mut skus, &choice, "sku", "SKU", Sku::Choice);
+                define(&mut skus, &choice, "sku", "SKU", Sku::Choice { group: GroupId(at) });
             }
         }
         let articles = files.iter().flat_map(|f| f.articles.iter().copied()).zip(0u32..);
@@ -144,9 +171,12 @@ fn entries<'f, 'a>(
 }
 
 /// Learns one name; a second use of it is told with the place of the first. Malformed names are told when built.
-fn define<'a, T>(known: &mut HashMap<&'a str, (T, Place<'a>)>, fields: &Fields<'a>, key: &str, kind: &str, id: T) {
+fn define<'a, T: Name>(known: &mut HashMap<&'a str, (T, Place<'a>)>, fields: &Fields<'a>, key: &str, kind: &str, id: T) {
     let Some((name, at)) = fields.get(key).and_then(|v| Some((v.get_ref().as_str()?, v.span().start))) else { return };
-    if let Some((_, first)) = known.get(name) {
+    if let Some((other, first)) = known.get(name) {
+        if id.may_share_with(other) {
+            return;
+        }
         let (file, line) = (&first.source.name, first.source.line(first.at));
         let what = format!("the {kind} \"{}\" is used a second time.", shown(name));
         fields.scope.problem(at, what, format!("It is already in {file} line {line}: give one of them another name."));

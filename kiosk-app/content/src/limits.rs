@@ -51,7 +51,7 @@ impl Default for Limits {
             articles: 20_000,
             categories: 200,
             groups: 4_000,
-            entries: 100,
+            entries: 64,
             amount: 100_000_000,
             pictures: 20_000,
             picture_bytes: 4 << 20,
