@@ -21,6 +21,21 @@ pub struct Record {
     pub events: Vec<Event>,
 }
 
+/// The visit and the guest that events belong to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Who {
+    pub(crate) visit: Option<Id>,
+    pub(crate) visitor: Option<String>,
+    pub(crate) consent: Consent,
+    pub(crate) language: String,
+}
+
+impl Who {
+    pub(crate) fn record(self, at: Now, events: Vec<Event>) -> Record {
+        Record { visit: self.visit, visitor: self.visitor, consent: self.consent, language: self.language, at, events }
+    }
+}
+
 /// What the light ring and the speaker mean; how they look and sound is the board's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]

@@ -1,53 +1,158 @@
 //! One kiosk: the session and the payments beside it.
+//!
+//! # What the shell promises
+//!
+//! - It carries out all effects of a step, in order, before the next step. At the first failure it stops, and
+//!   [`Input::EffectFailed`] is the very next input.
+//! - It sends [`Input::Tick`] no later than [`Snapshot::next_tick_ms`].
+//!
+//! # What the kiosk promises
+//!
+//! - Law 1: in every step the record comes before all other effects. At most one record a step, but for what is found at
+//!   start.
+//! - A visit or a sale whose beginning could not be recorded is taken back: nobody was charged, the guest is told.
+//! - Every other record that failed is kept and offered again, one each [`RETRY_MS`], in order; until all of them are on
+//!   disk, no visit and no sale begins. The truth about money is in [`Payments`] meanwhile. [`BACKLOG_MAX`] bounds what is
+//!   kept; beyond it, records without a payment are dropped.
 
 use crate::{
     catalogue::Catalogue,
     config::Config,
-    effect::Effect,
-    ids::Id,
+    device::{ChargeOutcome, DeviceEvent, DeviceKind},
+    effect::{Effect, Record},
+    event::{Event, Problem, Progress},
+    ids::{Id, IdMaker},
     now::Now,
     number::OrderCounter,
-    payments::{OpenAttempt, Payments, Verdict},
-    session::{Input, Snapshot},
+    payments::{How, OpenAttempt, Payments, Settled, Verdict},
+    session::{
+        Failure, Input, Overlay, Session, Snapshot, language_tag,
+        turn::{Turn, Undo},
+    },
 };
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{collections::VecDeque, vec::Vec};
 
-/// One kiosk as a pure machine. The shell carries out all effects of one step, in order, before the next step; where one
-/// fails, the very next input is `Input::EffectFailed`.
+use crate::Arc;
+
+/// How long after a failed record the next try is made.
+pub const RETRY_MS: u64 = 1_000;
+/// The most records kept while the disk takes nothing.
+pub const BACKLOG_MAX: usize = 256;
+
+/// One kiosk as a pure machine.
 #[derive(Clone, Debug)]
 pub struct Kiosk {
+    config: Config,
     catalogue: Arc<Catalogue>,
+    /// The next menu, waiting for the attract screen.
+    coming: Option<Arc<Catalogue>>,
+    session: Session,
     payments: Payments,
+    counter: OrderCounter,
+    ids: IdMaker,
+    /// Attempts found at start, to be recorded as unknown.
+    found: Vec<Settled>,
+    /// What the last step asked for, until the next input shows that it was done.
+    last: Last,
+    backlog: VecDeque<Vec<Effect>>,
+    retry_at_ms: u64,
+}
+
+/// What the last step asked for.
+#[derive(Clone, Debug, Default)]
+struct Last {
+    /// The records, and the prints that wait for them.
+    kept: Vec<Effect>,
+    undo: Undo,
+    /// Records of attempts found at start, each to be tried again by itself.
+    found: Vec<Effect>,
+    /// It was the front of the backlog.
+    from_backlog: bool,
+    charge: Option<Id>,
 }
 
 impl Kiosk {
     /// At the attract screen, with nothing on disk.
-    pub fn new(_config: Config, catalogue: Arc<Catalogue>) -> Self {
-        Self { catalogue, payments: Payments::default() }
+    pub fn new(config: Config, catalogue: Arc<Catalogue>) -> Self {
+        Self {
+            session: Session::new(&config),
+            ids: IdMaker::new(config.seed),
+            config,
+            catalogue,
+            coming: None,
+            payments: Payments::default(),
+            counter: OrderCounter::default(),
+            found: Vec::new(),
+            last: Last::default(),
+            backlog: VecDeque::new(),
+            retry_at_ms: 0,
+        }
     }
 
     /// What the disk knows, before the first step. Attempts without an outcome count as sent: the next step records them
     /// as unknown.
-    pub fn restore(&mut self, _open: Vec<OpenAttempt>, _counter: OrderCounter) {}
+    pub fn restore(&mut self, open: Vec<OpenAttempt>, counter: OrderCounter) {
+        let language = language_tag(&self.catalogue, self.config.language);
+        self.found.extend(open.into_iter().filter_map(|open| self.payments.found(open, &language)));
+        self.counter = counter;
+    }
 
     /// Takes one input and says what is to be done.
-    pub fn step(&mut self, _now: Now, _input: Input) -> Vec<Effect> {
-        Vec::new()
+    pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        let last = core::mem::take(&mut self.last);
+        if let Input::EffectFailed(Failure::Record) = input {
+            self.record_failed(now, last);
+            return Vec::new();
+        }
+        if last.from_backlog {
+            self.backlog.pop_front();
+            self.retry_at_ms = now.mono_ms;
+        }
+        if input == Input::Tick
+            && self.retry_at_ms <= now.mono_ms
+            && let Some(effects) = self.backlog.front()
+        {
+            self.last = Last { from_backlog: true, ..Last::default() };
+            return effects.clone();
+        }
+        let charge = last.charge;
+        self.turn(now, |session, turn| match input {
+            Input::Device(DeviceEvent::ChargeEnded { attempt, outcome }) => {
+                let settled = turn.payments.ended(attempt, outcome);
+                payment(session, turn, settled);
+            }
+            Input::EffectFailed(Failure::Device(DeviceKind::Terminal)) => {
+                let settled = charge.and_then(|attempt| turn.payments.ended(attempt, ChargeOutcome::NotSent));
+                payment(session, turn, settled);
+            }
+            Input::Tick => match turn.payments.overdue(now.mono_ms) {
+                None => session.take(turn, Input::Tick),
+                settled => payment(session, turn, settled),
+            },
+            other => session.take(turn, other),
+        })
     }
 
     /// A person has settled an unknown attempt. Empty where that attempt is not unresolved.
-    pub fn resolve(&mut self, _now: Now, _attempt: Id, _verdict: Verdict) -> Vec<Effect> {
-        Vec::new()
+    pub fn resolve(&mut self, now: Now, attempt: Id, verdict: Verdict) -> Vec<Effect> {
+        if core::mem::take(&mut self.last).from_backlog {
+            self.backlog.pop_front();
+        }
+        self.turn(now, |session, turn| {
+            let settled = turn.payments.resolve(attempt, verdict);
+            payment(session, turn, settled);
+        })
     }
 
     /// What the screen shows.
     pub fn snapshot(&self, _now: Now) -> Snapshot {
-        Snapshot::default()
+        Snapshot { next_tick_ms: self.next_tick_ms(), ..self.session.snapshot(&self.catalogue, &self.config) }
     }
 
     /// A new menu, in force from the next attract screen on, so that no price changes under a guest's eyes.
     pub fn replace_catalogue(&mut self, catalogue: Arc<Catalogue>) {
-        self.catalogue = catalogue;
+        self.coming = Some(catalogue);
+        self.change_menu();
     }
 
     /// The menu in force.
@@ -59,4 +164,141 @@ impl Kiosk {
     pub fn payments(&self) -> &Payments {
         &self.payments
     }
+
+    /// Where the order numbers stand, to be kept on disk with each order.
+    pub fn counter(&self) -> &OrderCounter {
+        &self.counter
+    }
+
+    fn next_tick_ms(&self) -> Option<u64> {
+        if !self.found.is_empty() {
+            return Some(0);
+        }
+        let retry = (!self.backlog.is_empty()).then_some(self.retry_at_ms);
+        let timers = [retry, self.payments.deadline_ms(), self.session.next_tick_ms(&self.config)];
+        timers.into_iter().flatten().min()
+    }
+
+    fn change_menu(&mut self) {
+        if self.session.is_free()
+            && let Some(catalogue) = self.coming.take()
+        {
+            self.catalogue = catalogue;
+        }
+    }
+
+    /// Runs one decision and makes effects of what it left behind.
+    fn turn(&mut self, now: Now, decide: impl FnOnce(&mut Session, &mut Turn<'_>)) -> Vec<Effect> {
+        let found = core::mem::take(&mut self.found);
+        let catalogue = Arc::clone(&self.catalogue);
+        let mut turn = Turn {
+            now,
+            config: &self.config,
+            catalogue: &catalogue,
+            ids: &mut self.ids,
+            payments: &mut self.payments,
+            counter: &mut self.counter,
+            can_record: self.backlog.is_empty(),
+            events: Vec::new(),
+            effects: Vec::new(),
+            who: None,
+            undo: Undo::default(),
+        };
+        decide(&mut self.session, &mut turn);
+        let Turn { events, effects: acts, who, undo, .. } = turn;
+        let who = who.unwrap_or_else(|| self.session.who(&catalogue));
+        self.change_menu();
+
+        let found = found.into_iter().map(|s| Effect::Record(s.who.record(now, [s.event].into()))).collect::<Vec<_>>();
+        let record = (!events.is_empty()).then(|| Effect::Record(who.record(now, events)));
+        let mut effects = found.clone();
+        if self.backlog.is_empty() || record.is_none() {
+            effects.extend(record);
+            effects.extend(acts);
+            self.last = Last::of(&effects[found.len()..], undo, found);
+        } else {
+            // What happened earlier is recorded earlier: this waits its turn, and the paper with it.
+            let (waits, at_once) = acts.into_iter().partition(|act| matches!(act, Effect::Print(_)));
+            self.keep(record.into_iter().chain::<Vec<_>>(waits).collect());
+            effects.extend::<Vec<_>>(at_once);
+            self.last = Last { found, ..Last::default() };
+        }
+        effects
+    }
+
+    fn record_failed(&mut self, now: Now, last: Last) {
+        self.retry_at_ms = now.mono_ms.saturating_add(RETRY_MS);
+        for effect in last.found {
+            self.keep([effect].into());
+        }
+        match last.undo {
+            Undo::Later => self.keep(last.kept),
+            Undo::Visit => self.session.wipe(self.config.language),
+            Undo::Sale(sale) => {
+                if let Some(attempt) = sale.attempt {
+                    self.payments.forget(attempt);
+                }
+                self.session.take_sale_back(sale);
+            }
+        }
+        if !last.from_backlog {
+            self.session.show(now, &self.config, Overlay::Problem(Problem::CannotRecord));
+        }
+        self.change_menu();
+    }
+
+    fn keep(&mut self, effects: Vec<Effect>) {
+        let full = self.backlog.len() >= BACKLOG_MAX;
+        if !effects.is_empty() && (!full || effects.iter().any(is_about_money)) {
+            self.backlog.push_back(effects);
+        }
+    }
+}
+
+impl Last {
+    fn of(effects: &[Effect], undo: Undo, found: Vec<Effect>) -> Self {
+        let kept = match undo {
+            Undo::Later => effects.iter().filter(|e| matches!(e, Effect::Record(_) | Effect::Print(_))).cloned().collect(),
+            Undo::Visit | Undo::Sale(_) => Vec::new(),
+        };
+        let charge = effects.iter().find_map(|effect| match effect {
+            Effect::Charge { attempt, .. } => Some(*attempt),
+            _ => None,
+        });
+        Self { kept, undo, found, from_backlog: false, charge }
+    }
+}
+
+/// Brings an outcome to the visit that waits for it, or records it for the one that has gone.
+fn payment(session: &mut Session, turn: &mut Turn<'_>, settled: Option<Settled>) {
+    let Some(settled) = settled else { return };
+    if session.awaits(settled.order) {
+        return session.settled(turn, settled);
+    }
+    let progress = match settled.how {
+        How::Approved { .. } | How::ApprovedLate { .. } | How::Charged => Some(Progress::Received),
+        How::Declined { .. } | How::NotSent | How::NotCharged => Some(Progress::Cancelled),
+        How::Unknown | How::Contradicted | How::Closed => None,
+    };
+    turn.event(settled.event);
+    if let Some(state) = progress {
+        turn.event(Event::OrderProgressed { order: settled.order, state });
+    }
+    turn.who = Some(settled.who);
+}
+
+fn is_about_money(effect: &Effect) -> bool {
+    let Effect::Record(Record { events, .. }) = effect else { return false };
+    events.iter().any(|event| {
+        matches!(
+            event,
+            Event::OrderPlaced(_)
+                | Event::OrderProgressed { .. }
+                | Event::PaymentStarted(_)
+                | Event::PaymentApproved(_)
+                | Event::PaymentDeclined(_)
+                | Event::PaymentUnknown(_)
+                | Event::PaymentResolved(_)
+        )
+    })
 }

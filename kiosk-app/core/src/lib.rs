@@ -10,6 +10,12 @@
 
 extern crate alloc;
 
+/// Shared without a copy. Where the target has no compare-and-swap (thumbv6m), it counts without atomics.
+#[cfg(not(target_has_atomic = "ptr"))]
+pub use alloc::rc::Rc as Arc;
+#[cfg(target_has_atomic = "ptr")]
+pub use alloc::sync::Arc;
+
 pub mod basket;
 pub mod catalogue;
 pub mod check;

@@ -1,0 +1,335 @@
+//! From checkout to 'thank you'.
+//!
+//! - Choosing a tender places the order: `OrderPlaced` and `PaymentStarted` are one record, the charge follows.
+//! - After a refusal the order stays placed: the guest pays again (the same order and payment, a new attempt), pays at the
+//!   counter, or goes back; going back cancels the order, keeps the basket, and a later try is a new order.
+//! - Cancelling asks the terminal to stop; the terminal's outcome still decides. Stopped, the order is cancelled and the
+//!   guest chooses again at checkout.
+//! - A payment at the counter is no payment yet: the order is placed, its slip is printed, the counter takes the money.
+//! - An order that costs nothing asks no terminal.
+
+use super::{
+    Order, Overlay, PayView, Print, Session,
+    turn::{SaleUndo, Turn, Undo},
+};
+use crate::{
+    device::{DeviceKind, Health},
+    effect::{Effect, Receipt, Signal},
+    event::{Event, PaymentFact, PlacedOrder, Problem, Progress, Stage},
+    ids::Id,
+    money::Minor,
+    payments::{How, Settled, Tender},
+};
+use alloc::{string::String, vec, vec::Vec};
+
+/// The most receipts awaited from the printer.
+const AWAITED_MAX: usize = 8;
+/// The most receipts sent to the printer for one order: paper is not a toy.
+const PRINTS_MAX: u32 = 5;
+
+impl Session {
+    /// True while the terminal works on this visit's payment.
+    pub(super) fn is_paying(&self) -> bool {
+        let pay = self.visit.as_deref().map(|v| v.pay);
+        matches!(pay, Some(PayView::Waiting { .. } | PayView::Cancelling))
+    }
+
+    pub(super) fn pay(&mut self, turn: &mut Turn<'_>, tender: Tender) {
+        let Some(visit) = self.visit.as_deref() else { return };
+        let ready = match self.stage {
+            Stage::Basket | Stage::Checkout => {
+                !visit.basket.lines.is_empty() && self.shown_overlay(turn.config.ask_service) != Some(Overlay::Service)
+            }
+            Stage::Paying => matches!(visit.pay, PayView::Declined { .. } | PayView::TerminalLost),
+            _ => false,
+        };
+        if ready {
+            self.sell(turn, tender);
+        }
+    }
+
+    /// Sells what is in the basket, or takes another try at the order already placed.
+    pub(super) fn sell(&mut self, turn: &mut Turn<'_>, tender: Tender) {
+        let Some(visit) = self.visit.as_deref() else { return };
+        let total = visit.order.as_ref().map_or(visit.priced.total, |order| order.placed.priced.total);
+        let at_counter = match tender {
+            Tender::Card => false,
+            Tender::Cash if turn.config.pay_at_counter => true,
+            // Not taken at this kiosk.
+            Tender::Cash | Tender::Wallet | Tender::Gift | Tender::Points => return,
+        };
+        if !turn.can_record {
+            return self.notice(turn, Problem::CannotRecord);
+        }
+        let charges = !at_counter && total > Minor::ZERO;
+        if charges && (self.is_lost(DeviceKind::Terminal) || turn.payments.running().is_some()) {
+            return self.notice(turn, Problem::TerminalLost);
+        }
+        if charges && total > turn.config.terminal.amount_max {
+            return self.call_person(turn);
+        }
+        let undo = SaleUndo { stage: self.stage, pay: visit.pay, placed: visit.order.is_none(), attempt: None };
+        let before = turn.events.len();
+        self.place(turn);
+        if !charges {
+            turn.undo = Undo::Sale(undo);
+            return self.sold(turn, if at_counter { PayView::AtCounter } else { PayView::Approved });
+        }
+        match self.charge(turn, total) {
+            Some(attempt) => turn.undo = Undo::Sale(SaleUndo { attempt: Some(attempt), ..undo }),
+            None => {
+                turn.events.truncate(before);
+                if let Some(visit) = self.visit.as_deref_mut().filter(|_| undo.placed) {
+                    visit.order = None;
+                }
+                self.notice(turn, Problem::TerminalLost);
+            }
+        }
+    }
+
+    /// Places the order, unless it is placed.
+    fn place(&mut self, turn: &mut Turn<'_>) {
+        let Some(visit) = self.visit.as_deref_mut().filter(|v| v.order.is_none()) else { return };
+        let (number, business_date) = turn.counter.next(turn.now, turn.config.day_turn_min, turn.config.device);
+        let placed = PlacedOrder {
+            order: turn.ids.next(turn.now),
+            number,
+            called_name: visit.guest.as_ref().map_or_else(String::new, |g| g.display_name.clone()),
+            service: visit.basket.service,
+            priced: visit.priced.clone(),
+            business_date,
+        };
+        turn.event(Event::OrderPlaced(placed.clone().into()));
+        let payment = turn.ids.next(turn.now);
+        visit.order = Some(Order { placed, payment, placed_utc_ms: turn.now.utc_ms, paid: Vec::new() });
+    }
+
+    /// Starts an attempt at the placed order. `None` where the payments refuse one.
+    fn charge(&mut self, turn: &mut Turn<'_>, amount: Minor) -> Option<Id> {
+        let who = self.who(turn.catalogue);
+        let order = self.visit.as_deref()?.order.as_ref()?;
+        let fact = PaymentFact {
+            payment: order.payment,
+            order: order.placed.order,
+            attempt: turn.ids.next(turn.now),
+            tender: Tender::Card,
+            amount,
+            reference: None,
+            outcome: None,
+        };
+        let attempt = fact.attempt;
+        turn.payments.begin(fact.clone(), who, turn.after(turn.config.terminal.answer_ms)).ok()?;
+        turn.event(Event::PaymentStarted(fact));
+        turn.effect(Effect::Charge { attempt, amount });
+        turn.signal(Signal::TapHere);
+        self.close_overlay();
+        self.set_pay(PayView::Waiting { tender: Tender::Card, code: None });
+        self.go(turn, Stage::Paying);
+        Some(attempt)
+    }
+
+    /// A sale that could not be recorded never was.
+    pub(crate) fn take_sale_back(&mut self, undo: SaleUndo) {
+        let Some(visit) = self.visit.as_deref_mut() else { return };
+        visit.pay = undo.pay;
+        if undo.placed
+            && let Some(order) = visit.order.take()
+        {
+            visit.prints = 0;
+            self.prints.retain(|print| print.order != order.placed.order);
+        }
+        // The usual went straight to the terminal: its basket is best seen at checkout.
+        self.stage = if undo.stage == Stage::Greeting { Stage::Checkout } else { undo.stage };
+    }
+
+    pub(super) fn terminal_status(&mut self, turn: &Turn<'_>, attempt: Id, now: u8) {
+        let ours = turn.payments.running().is_some_and(|fact| fact.attempt == attempt);
+        let Some(visit) = self.visit.as_deref_mut().filter(|_| ours) else { return };
+        if let PayView::Waiting { code, .. } = &mut visit.pay {
+            *code = Some(now);
+        }
+    }
+
+    pub(super) fn cancel_payment(&mut self, turn: &mut Turn<'_>) {
+        match self.visit.as_deref().map(|v| v.pay) {
+            Some(PayView::Waiting { .. }) => {
+                if let Some(attempt) = turn.payments.running().map(|fact| fact.attempt) {
+                    turn.effect(Effect::AbortCharge { attempt });
+                    self.set_pay(PayView::Cancelling);
+                }
+            }
+            _ => self.give_order_up(turn, Stage::Checkout),
+        }
+    }
+
+    /// Cancels the order that was placed and not paid, and goes back with the basket. Nothing where that is not so.
+    pub(super) fn give_order_up(&mut self, turn: &mut Turn<'_>, to: Stage) {
+        let unpaid = matches!(self.visit.as_deref().map(|v| v.pay), Some(PayView::Declined { .. } | PayView::TerminalLost));
+        if self.stage == Stage::Paying && unpaid {
+            self.cancel_order(turn, to);
+        }
+    }
+
+    fn cancel_order(&mut self, turn: &mut Turn<'_>, to: Stage) {
+        let Some(visit) = self.visit.as_deref_mut() else { return };
+        visit.pay = PayView::None;
+        if let Some(order) = visit.order.take() {
+            turn.event(Event::OrderProgressed { order: order.placed.order, state: Progress::Cancelled });
+        }
+        self.close_overlay();
+        self.go(turn, to);
+        turn.signal(Signal::Idle);
+    }
+
+    /// True where the order in front of the screen is `order`, and not paid yet.
+    pub(crate) fn awaits(&self, order: Id) -> bool {
+        let current = self.visit.as_deref().and_then(|v| v.order.as_ref()).map(|o| o.placed.order);
+        self.stage == Stage::Paying && current == Some(order)
+    }
+
+    /// What became of a payment for the order in front of the screen.
+    pub(crate) fn settled(&mut self, turn: &mut Turn<'_>, settled: Settled) {
+        let cancelling = self.visit.as_deref().is_some_and(|v| v.pay == PayView::Cancelling);
+        turn.event(settled.event);
+        match settled.how {
+            How::Approved { masked } | How::ApprovedLate { masked } => {
+                self.touch(turn);
+                if let Some(visit) = self.visit.as_deref_mut() {
+                    visit.masked = masked;
+                }
+                self.sold(turn, PayView::Approved);
+            }
+            How::Charged => self.sold(turn, PayView::Approved),
+            How::Declined { .. } | How::NotSent if cancelling => {
+                self.alive(turn);
+                self.cancel_order(turn, Stage::Checkout);
+            }
+            How::NotCharged => {
+                self.alive(turn);
+                self.cancel_order(turn, Stage::Checkout);
+            }
+            How::Declined { code } => {
+                self.touch(turn);
+                self.refused(turn, PayView::Declined { code }, Problem::CardDeclined, Signal::Declined);
+            }
+            How::NotSent => {
+                self.alive(turn);
+                self.refused(turn, PayView::TerminalLost, Problem::TerminalLost, Signal::Declined);
+            }
+            How::Unknown => {
+                self.alive(turn);
+                self.refused(turn, PayView::Unknown, Problem::PaymentUnknown, Signal::CallStaff);
+            }
+            How::Contradicted => self.contradicted(turn),
+            How::Closed => {}
+        }
+    }
+
+    /// The terminal says that an attempt it had refused moved money after all. No second attempt may go through.
+    fn contradicted(&mut self, turn: &mut Turn<'_>) {
+        if let Some(attempt) = turn.payments.running().map(|fact| fact.attempt) {
+            turn.effect(Effect::AbortCharge { attempt });
+            self.set_pay(PayView::Cancelling);
+            turn.signal(Signal::CallStaff);
+        } else {
+            self.refused(turn, PayView::Unknown, Problem::PaymentUnknown, Signal::CallStaff);
+        }
+    }
+
+    fn refused(&mut self, turn: &mut Turn<'_>, pay: PayView, problem: Problem, signal: Signal) {
+        self.set_pay(pay);
+        self.close_overlay();
+        self.problem_shown(turn, problem);
+        turn.signal(signal);
+    }
+
+    /// The order is taken: to be made now, or once the counter has the money.
+    fn sold(&mut self, turn: &mut Turn<'_>, pay: PayView) {
+        self.alive(turn);
+        self.set_pay(pay);
+        self.close_overlay();
+        let Some(order) = self.visit.as_deref_mut().and_then(|v| v.order.as_mut()) else { return };
+        let total = order.placed.priced.total;
+        if pay == PayView::Approved {
+            turn.event(Event::OrderProgressed { order: order.placed.order, state: Progress::Received });
+            if total > Minor::ZERO {
+                order.paid = vec![(Tender::Card, total)];
+            }
+        }
+        self.go(turn, Stage::Done);
+        self.print(turn);
+        turn.signal(Signal::Approved);
+    }
+
+    pub(super) fn rate(&mut self, turn: &mut Turn<'_>, score: u8) {
+        let Some(visit) = self.visit.as_deref_mut() else { return };
+        if self.stage == Stage::Done && (1..=5).contains(&score) {
+            visit.rated = Some(score);
+            turn.event(Event::FeedbackGiven { csat: score });
+            self.go(turn, Stage::Feedback);
+        }
+    }
+
+    pub(super) fn print_again(&mut self, turn: &mut Turn<'_>) {
+        if matches!(self.stage, Stage::Done | Stage::Feedback) {
+            self.print(turn);
+        }
+    }
+
+    fn print(&mut self, turn: &mut Turn<'_>) {
+        let who = self.who(turn.catalogue);
+        let Some(visit) = self.visit.as_deref_mut() else { return };
+        let Some(order) = &visit.order else { return };
+        if visit.prints >= PRINTS_MAX {
+            return;
+        }
+        if self.prints.len() >= AWAITED_MAX {
+            self.prints.remove(0);
+        }
+        let copy = visit.receipt_printed || self.prints.iter().any(|print| print.order == order.placed.order);
+        self.prints.push(Print { order: order.placed.order, copy, who });
+        visit.prints += 1;
+        turn.effect(Effect::Print(Receipt {
+            order: order.placed.order,
+            number: order.placed.number.clone(),
+            called_name: order.placed.called_name.clone(),
+            service: order.placed.service,
+            priced: order.placed.priced.clone(),
+            paid: order.paid.clone(),
+            masked: visit.masked.clone(),
+            copy,
+            language: super::language_tag(turn.catalogue, self.lang),
+            placed_utc_ms: order.placed_utc_ms,
+        }));
+    }
+
+    pub(super) fn printed(&mut self, turn: &mut Turn<'_>, order: Id, health: Health) {
+        self.health(DeviceKind::Printer, health);
+        let Some(at) = self.prints.iter().position(|print| print.order == order) else { return };
+        let print = self.prints.remove(at);
+        let ours = self.visit.as_deref().and_then(|v| v.order.as_ref()).is_some_and(|o| o.placed.order == order);
+        if matches!(health, Health::Ok | Health::Low) {
+            turn.event(Event::ReceiptIssued { order, copy: print.copy });
+            turn.who = Some(print.who);
+            if let Some(visit) = self.visit.as_deref_mut().filter(|_| ours) {
+                visit.receipt_printed = true;
+            }
+        } else if ours && matches!(self.stage, Stage::Done | Stage::Feedback) {
+            self.notice(turn, Problem::PrinterBlocked);
+        }
+    }
+
+    pub(super) fn print_failed(&mut self, turn: &mut Turn<'_>) {
+        // The newest one was not begun.
+        self.prints.pop();
+        if matches!(self.stage, Stage::Done | Stage::Feedback) {
+            self.notice(turn, Problem::PrinterBlocked);
+        }
+    }
+
+    fn set_pay(&mut self, pay: PayView) {
+        if let Some(visit) = self.visit.as_deref_mut() {
+            visit.pay = pay;
+        }
+    }
+}

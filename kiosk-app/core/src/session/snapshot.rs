@@ -1,0 +1,44 @@
+//! What the screen shows, as one value.
+
+use super::{PayView, Session, Snapshot};
+use crate::{
+    catalogue::{Catalogue, Lang},
+    config::Config,
+};
+
+impl Session {
+    pub(crate) fn snapshot(&self, catalogue: &Catalogue, config: &Config) -> Snapshot {
+        let blank = Snapshot {
+            stage: self.stage,
+            overlay: self.shown_overlay(config.ask_service),
+            lang: if usize::from(self.lang.0) < catalogue.languages.len() { self.lang } else { Lang(0) },
+            devices: self.devices.clone(),
+            easy_access: self.easy_access,
+            pay_at_counter: config.pay_at_counter,
+            pay: PayView::None,
+            ..Snapshot::default()
+        };
+        let Some(visit) = self.visit.as_deref() else { return blank };
+        let draft = visit.draft.as_ref();
+        Snapshot {
+            service: visit.service,
+            guest: visit.guest.clone(),
+            identifying: visit.lookup.as_ref().is_some_and(|l| !l.late),
+            usual: visit.usual_priced.clone(),
+            category: visit.category,
+            draft: draft.cloned(),
+            draft_price: draft.and_then(|d| d.price(catalogue, visit.basket.service)),
+            draft_complete: draft.is_some_and(|d| d.is_complete(catalogue)),
+            basket: visit.priced.clone(),
+            basket_count: visit.priced.count(),
+            avoid: visit.avoid.clone(),
+            pay: visit.pay,
+            order: visit.order.as_ref().map(|order| order.placed.clone()),
+            masked: visit.masked.clone(),
+            rated: visit.rated,
+            receipt_printed: visit.receipt_printed,
+            visit: Some(visit.id),
+            ..blank
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! One step's working table: what it may read, what it decides, what it has gathered.
+
+use super::PayView;
+use crate::{
+    catalogue::Catalogue,
+    config::Config,
+    effect::{Effect, Signal, Who},
+    event::{Event, Stage},
+    ids::{Id, IdMaker},
+    now::Now,
+    number::OrderCounter,
+    payments::Payments,
+};
+use alloc::vec::Vec;
+
+/// What a step reads, and what it leaves behind. Events are recorded before any of the effects is carried out: that
+/// makes law 1 a matter of construction.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Now,
+    pub(crate) config: &'a Config,
+    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) ids: &'a mut IdMaker,
+    pub(crate) payments: &'a mut Payments,
+    pub(crate) counter: &'a mut OrderCounter,
+    /// False while the disk takes nothing: then no visit and no sale begins.
+    pub(crate) can_record: bool,
+    pub(crate) events: Vec<Event>,
+    pub(crate) effects: Vec<Effect>,
+    /// Whose the events are, where that is not the visit in front of the screen.
+    pub(crate) who: Option<Who>,
+    /// How to take this step back if it cannot be recorded.
+    pub(crate) undo: Undo,
+}
+
+/// What a failed record takes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Undo {
+    /// Nothing: it is recorded later.
+    #[default]
+    Later,
+    /// The visit that it began.
+    Visit,
+    /// The sale, or the further attempt, that it began.
+    Sale(SaleUndo),
+}
+
+/// A sale as it stood before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SaleUndo {
+    pub(crate) stage: Stage,
+    pub(crate) pay: PayView,
+    /// The order was placed in this step, too.
+    pub(crate) placed: bool,
+    pub(crate) attempt: Option<Id>,
+}
+
+impl Turn<'_> {
+    pub(crate) fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        self.effect(Effect::Signal(signal));
+    }
+
+    /// `ms` from now, by `Now::mono_ms`.
+    pub(crate) fn after(&self, ms: u64) -> u64 {
+        self.now.mono_ms.saturating_add(ms)
+    }
+}
