@@ -237,6 +237,25 @@ pub(crate) fn check(conn: &Connection, orders: usize) -> rusqlite::Result<()> {
     newest_orders(conn, orders).map(drop)
 }
 
+/// Deletes rows whose checksum is wrong: for salvage, where the damaged file is kept. Returns how many of each table.
+pub(crate) fn purge(conn: &Connection) -> rusqlite::Result<[(&'static str, usize); 2]> {
+    let mut purged = [("orders", 0), ("attempts", 0)];
+    for (name, count) in &mut purged {
+        let ids: Vec<Vec<u8>> =
+            conn.prepare(&format!("SELECT id FROM {name}"))?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        for id in ids {
+            let good = match *name {
+                "orders" => conn.prepare_cached(&format!("{ORDER} WHERE id = ?1"))?.query_row([&id], stored_order).is_ok(),
+                _ => conn.prepare_cached(&format!("{ATTEMPT} WHERE id = ?1"))?.query_row([&id], stored_attempt).is_ok(),
+            };
+            if !good {
+                *count += conn.execute(&format!("DELETE FROM {name} WHERE id = ?1"), [&id])?;
+            }
+        }
+    }
+    Ok(purged)
+}
+
 /// Gives up orders that changed last between `from_ms` and `before_ms`, with their attempts, unless one of those is
 /// open. At most `limit` at a time.
 pub(crate) fn trim(conn: &Connection, from_ms: i64, before_ms: i64, limit: usize) -> rusqlite::Result<usize> {

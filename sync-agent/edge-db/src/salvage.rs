@@ -8,6 +8,7 @@ use crate::{
     Hole, OpenError, OutboxOptions, Row,
     file::{self, APPLICATION_ID, beside, io_error, sql_error},
     log::{self, Log},
+    money,
     open::Kind,
     schema,
 };
@@ -208,6 +209,13 @@ fn tables(source: &Connection, target: &Connection, kind: Kind, report: &mut Sal
             }
         }
     }
+    if kind == Kind::Kiosk {
+        for (name, count) in money::purge(target)?.into_iter().filter(|(_, count)| *count > 0) {
+            tracing::error!(name, count, "rows with a wrong checksum stay in the damaged file only");
+            report.torn_tables.push(name.to_owned());
+        }
+    }
+    report.torn_tables.sort();
     report.torn_tables.dedup();
     Ok(())
 }

@@ -429,6 +429,9 @@ impl Writer {
                 if log.id == self.log.id {
                     self.log.first = log.first;
                 }
+                if self.wal_bytes() >= self.limits.checkpoint_bytes {
+                    self.checkpoint();
+                }
             }
         }
     }

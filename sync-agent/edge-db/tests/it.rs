@@ -1,0 +1,18 @@
+//! Behaviour of the device's files, seen from outside the crate.
+
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+#[path = "it/agent.rs"]
+mod agent;
+#[path = "it/common.rs"]
+mod common;
+#[path = "it/damage.rs"]
+mod damage;
+#[path = "it/full.rs"]
+mod full;
+#[path = "it/link.rs"]
+mod link;
+#[path = "it/model.rs"]
+mod model;
+#[path = "it/outbox.rs"]
+mod outbox;
