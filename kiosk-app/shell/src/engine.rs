@@ -5,13 +5,13 @@
 //!
 //! # When the disk takes nothing
 //! - Telemetry that is refused for want of room is dropped and counted; it never stops a visit.
-//! - The beginning of a sale that is refused comes back as `EffectFailed(Record)`: it is refused rather than lost, and
-//!   nothing is charged.
-//! - The end of a payment (approved, declined, unknown) that is refused comes back as the same failure, is **kept and tried
-//!   again** every [`RETRY_MS`] and before anything else is written, and no sale begins until it is on disk. It is the
-//!   only thing held in memory, at most [`OWED`] of them; after a crash the attempt is found open on disk and counts as sent.
+//! - Anything else that is refused comes back to the core as `EffectFailed(Record)`. A sale that was about to begin is then
+//!   taken back: it is refused rather than lost, and nothing was charged. The end of a payment is kept by the core, offered
+//!   again every second, and no visit and no sale begins until it is on disk.
+//! - The end of a payment that contradicts what is stored, or that the contract does not take, is recorded in part
+//!   rather than not at all: see [`Engine`]'s `settle`.
 //! - A disk that failed so that nobody knows what is on it ([`JournalError::Dead`]) ends the engine. Its process must exit and
-//!   recover from disk.
+//!   recover from disk; attempts found open there count as sent.
 
 use crate::{
     journal::{Journal, JournalError, Wait},
@@ -19,16 +19,11 @@ use crate::{
 };
 use edge_db::{Class, Commit};
 use kiosk_core::{
-    Catalogue, DeviceEvent, Effect, Id, Input, Intent, Kiosk, Minor, Now, Receipt, Record, Signal, Snapshot,
-    device::{ChargeOutcome, DeviceKind},
+    Catalogue, DeviceEvent, Effect, Id, Input, Intent, Kiosk, Minor, Now, Receipt, Record, Signal, Snapshot, device::DeviceKind,
     session::Failure,
 };
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
-/// Time between two tries to record the end of a payment.
-pub const RETRY_MS: u64 = 1_000;
-/// Ends of payments that may wait for the disk. One at a time is charged, so that more than two are a fault.
-pub const OWED: usize = 16;
 /// Failures that one input may lead to in a row; the core answers each with less.
 const FOLLOW_UPS: usize = 8;
 
@@ -89,10 +84,10 @@ pub struct Dead(pub String);
 pub struct Counts {
     /// Telemetry events that found no room on disk.
     pub dropped: u64,
-    /// Records that were refused.
+    /// Records about money that were refused.
     pub refused: u64,
-    /// Records that were tried again and are now on disk.
-    pub recovered: u64,
+    /// Ends of payments that were recorded in part only.
+    pub partial: u64,
 }
 
 /// A kiosk without a screen and without a clock.
@@ -103,8 +98,8 @@ pub struct Engine {
     ports: Box<dyn Ports>,
     durability: Durability,
     charging: Option<Id>,
-    owed: VecDeque<Commit>,
-    retry_at_ms: u64,
+    /// The end of a payment was refused, and the core will offer it again.
+    owes: bool,
     counts: Counts,
 }
 
@@ -124,8 +119,7 @@ impl Engine {
             ports,
             durability: Durability::Every,
             charging: None,
-            owed: VecDeque::new(),
-            retry_at_ms: 0,
+            owes: false,
             counts: Counts::default(),
         }
     }
@@ -159,9 +153,6 @@ impl Engine {
         if let Input::Device(DeviceEvent::TerminalStatus { attempt, .. }) = &input {
             self.recorder.acknowledged(*attempt);
         }
-        if now.mono_ms >= self.retry_at_ms {
-            self.settle_owed(now)?;
-        }
         let mut next = Some(input);
         for _ in 0..=FOLLOW_UPS {
             let Some(input) = next.take() else { return Ok(()) };
@@ -170,8 +161,8 @@ impl Engine {
             if !money {
                 show(&self.kiosk);
             }
-            next = self.carry_out(now, effects)?;
-            if money {
+            next = self.carry_out(effects)?;
+            if money && next.is_none() {
                 show(&self.kiosk);
             }
         }
@@ -192,12 +183,6 @@ impl Engine {
         self.kiosk.snapshot(now)
     }
 
-    /// Monotonic time at which a tick is due, given the core's own.
-    pub fn next_tick_ms(&self, core_ms: Option<u64>) -> Option<u64> {
-        let retry = (!self.owed.is_empty()).then_some(self.retry_at_ms);
-        [core_ms, retry].into_iter().flatten().min()
-    }
-
     /// A new menu, in force from the next attract screen on.
     pub fn replace_catalogue(&mut self, catalogue: Arc<Catalogue>) {
         self.kiosk.replace_catalogue(catalogue);
@@ -210,7 +195,7 @@ impl Engine {
 
     /// True while a terminal works, or the end of a payment is not on disk yet: not a moment to stop at.
     pub fn money_in_flight(&self) -> bool {
-        self.charging.is_some() || !self.owed.is_empty()
+        self.charging.is_some() || self.owes
     }
 
     /// What was counted.
@@ -222,16 +207,15 @@ impl Engine {
     ///
     /// # Errors
     /// [`Dead`]: the process must exit.
-    pub fn flush(&mut self, now: Now) -> Result<(), Dead> {
-        self.settle_owed(now)?;
+    pub fn flush(&mut self) -> Result<(), Dead> {
         self.journal.flush().or_else(|error| self.note(error, Class::Sale, 0))
     }
 
     /// Carries effects out up to the first that fails, and returns that failure as the next input.
-    fn carry_out(&mut self, now: Now, effects: Vec<Effect>) -> Result<Option<Input>, Dead> {
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Result<Option<Input>, Dead> {
         for effect in effects {
             let failed = match effect {
-                Effect::Record(record) => (!self.record(now, &record)?).then_some(Input::EffectFailed(Failure::Record)),
+                Effect::Record(record) => (!self.record(&record)?).then_some(Input::EffectFailed(Failure::Record)),
                 effect => self.act(effect),
             };
             if failed.is_some() {
@@ -274,29 +258,23 @@ impl Engine {
             return None;
         }
         tracing::warn!(busy = !free, "a charge was not sent");
-        Some(Input::Device(DeviceEvent::ChargeEnded { attempt, outcome: ChargeOutcome::NotSent }))
+        Some(Input::EffectFailed(Failure::Device(DeviceKind::Terminal)))
     }
 
     /// True where the record counts as taken: on disk, or telemetry that may be lost.
-    fn record(&mut self, now: Now, record: &Record) -> Result<bool, Dead> {
+    fn record(&mut self, record: &Record) -> Result<bool, Dead> {
         let commit = self.recorder.commit(record, self.kiosk.catalogue().currency);
         let (class, events) = (commit.class, commit.events.len() as u64);
-        if !self.owed.is_empty() {
-            self.settle_owed(now)?;
-        }
         let result = match class {
-            _ if !self.owed.is_empty() => Err(JournalError::NotNow("the end of a payment waits to be recorded".into())),
-            // Only the end of a payment is needed again where the disk refuses it.
-            Class::Settlement => self.settle(commit.clone()),
-            Class::Telemetry | Class::Sale => self.journal.commit(commit.clone(), self.wait(class)),
+            Class::Settlement => self.settle(commit),
+            Class::Telemetry | Class::Sale => self.journal.commit(commit, self.wait(class)),
         };
-        let Err(error) = result else { return Ok(true) };
-        let again = matches!(error, JournalError::NotNow(_));
-        self.note(error, class, events)?;
-        if class == Class::Settlement && again {
-            self.owe(now, commit);
+        if class == Class::Settlement {
+            self.owes = result.is_err();
         }
-        Ok(class == Class::Telemetry && again)
+        let Err(error) = result else { return Ok(true) };
+        self.note(error, class, events)?;
+        Ok(class == Class::Telemetry)
     }
 
     fn wait(&self, class: Class) -> Wait {
@@ -307,48 +285,31 @@ impl Engine {
         }
     }
 
-    /// Records the end of a payment. Where another payment holds its receipt number, it is recorded without that number and
-    /// says so: an approval that is not on disk is worse than one that a person must look at.
+    /// Records the end of a payment. One that cannot be recorded as it is, is recorded in part, because an approval that is
+    /// not on disk is worse than one that a person must look at: without a receipt number that another payment holds; as
+    /// events only, where the rows say otherwise already; as rows only, where the contract does not take the events.
     fn settle(&mut self, commit: Commit) -> Result<(), JournalError> {
-        match self.journal.commit(commit.clone(), self.wait(Class::Settlement)) {
-            Err(JournalError::Conflict(why)) => {
-                tracing::error!(why, "the end of a payment contradicts what is stored; recorded without its receipt number");
-                let mut commit = commit;
-                for attempt in &mut commit.attempts {
-                    attempt.reference = None;
-                    attempt.outcome = Some("receipt_held_by_another".to_owned());
-                }
-                self.journal.commit(commit, self.wait(Class::Settlement))
-            }
-            other => other,
+        let how = self.wait(Class::Settlement);
+        let mut without_number = commit.clone();
+        for attempt in &mut without_number.attempts {
+            attempt.reference = None;
+            attempt.outcome = Some("receipt_held_by_another".to_owned());
         }
-    }
-
-    fn owe(&mut self, now: Now, commit: Commit) {
-        if self.owed.len() >= OWED {
-            tracing::error!("too many ends of payments wait to be recorded; one is left to the next start");
-            return;
+        let events_only = Commit { orders: Vec::new(), attempts: Vec::new(), ..commit.clone() };
+        let rows_only = Commit { events: Vec::new(), ..commit.clone() };
+        let mut result = self.journal.commit(commit, how);
+        for part in [without_number, events_only] {
+            let Err(JournalError::Conflict(why)) = &result else { break };
+            tracing::error!(why, "the end of a payment contradicts what is stored and is recorded in part");
+            self.counts.partial += 1;
+            result = self.journal.commit(part, how);
         }
-        self.owed.push_back(commit);
-        self.retry_at_ms = now.mono_ms.saturating_add(RETRY_MS);
-    }
-
-    /// Tries the ends of payments that are not on disk yet, oldest first.
-    fn settle_owed(&mut self, now: Now) -> Result<(), Dead> {
-        self.retry_at_ms = now.mono_ms.saturating_add(RETRY_MS);
-        while let Some(commit) = self.owed.front().cloned() {
-            let events = commit.events.len() as u64;
-            match self.settle(commit) {
-                Ok(()) => self.counts.recovered += 1,
-                Err(JournalError::NotNow(why)) => {
-                    tracing::error!(why, waiting = self.owed.len(), "the end of a payment still cannot be recorded");
-                    return Ok(());
-                }
-                Err(error) => self.note(error, Class::Settlement, events)?,
-            }
-            self.owed.pop_front();
+        if let Err(JournalError::Invalid(why)) = &result {
+            tracing::error!(why, "the end of a payment is no valid event; only its rows are recorded");
+            self.counts.partial += 1;
+            result = self.journal.commit(rows_only, how);
         }
-        Ok(())
+        result
     }
 
     /// Counts and logs a refusal; a dead journal is the caller's end.

@@ -56,7 +56,7 @@ mod words;
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use config::{AgentPaths, KioskConfig, ProfileKey, Role, SessionTimes, TenantKey};
 pub use content::Content;
-pub use engine::{Counts, Dead, Durability, Engine, NoPorts, OWED, Ports, RETRY_MS};
+pub use engine::{Counts, Dead, Durability, Engine, NoPorts, Ports};
 pub use journal::{Journal, JournalError, Wait};
 pub use mailbox::Refused;
 pub use outbox::OutboxJournal;

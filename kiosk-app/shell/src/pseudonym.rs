@@ -1,8 +1,9 @@
 //! Cards become pseudonyms under the tenant's key; the arithmetic is card-auth's.
 
 use crate::config::TenantKey;
+use card_auth::{Refusal, TagKind, pseudonym};
 
-/// Makes pseudonyms.
+/// Makes pseudonyms. Keeps the key, never a card's number.
 #[derive(Debug)]
 pub(crate) struct Pseudonyms {
     key: TenantKey,
@@ -13,8 +14,11 @@ impl Pseudonyms {
         Self { key }
     }
 
-    /// `<key version>:<hex>` for a card's number.
-    pub(crate) fn of_card(&self, uid: &[u8]) -> String {
-        format!("{}:{}", self.key.version, uid.len())
+    /// `<key version>:<hex>` for the number that a card says of itself.
+    ///
+    /// # Errors
+    /// For a number that identifies nobody.
+    pub(crate) fn of_uid(&self, uid: &[u8]) -> Result<String, Refusal> {
+        pseudonym(&self.key.bytes, self.key.version, TagKind::Uid, uid)
     }
 }

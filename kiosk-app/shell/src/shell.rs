@@ -195,8 +195,7 @@ impl Loop {
 
     /// The next message, with a tick before it where one is due.
     fn next(&mut self) -> Result<Option<Message>, Dead> {
-        let core = self.last.as_ref().and_then(|snapshot| snapshot.next_tick_ms);
-        let due = self.engine.next_tick_ms(core);
+        let due = self.last.as_ref().and_then(|snapshot| snapshot.next_tick_ms);
         let left = |now: Now| due.map_or(IDLE, |at| Duration::from_millis(at.saturating_sub(now.mono_ms)).min(IDLE));
         let message = self.inbox.next(left(self.clock.now()));
         if due.is_some_and(|at| self.clock.now().mono_ms >= at) {
@@ -232,7 +231,7 @@ impl Loop {
         if self.engine.money_in_flight() {
             tracing::warn!("a payment had no end when the kiosk was stopped; it counts as sent at the next start");
         }
-        self.engine.flush(self.clock.now())
+        self.engine.flush()
     }
 }
 

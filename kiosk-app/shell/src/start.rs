@@ -1,7 +1,7 @@
 //! From a config to what the loop is made of: the disk with what is on it, and the adapters of the board.
 
 use crate::{
-    adapters::{AgentSide, Fitted, Resolved},
+    adapters::{AgentSide, Fitted, Render, Resolved},
     clock::Clock,
     config::{AgentPaths, KioskConfig, SessionTimes},
     content::{Content, Shown},
@@ -15,7 +15,7 @@ use edge_db::{
     AttemptRow, AttemptState, Outbox, OutboxOptions,
     link::{Answer, Ask, AskClient},
 };
-use kiosk_core::{Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, Receipt, device::Health, event::PaymentFact};
+use kiosk_core::{Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, device::Health, event::PaymentFact};
 use kiosk_devices::{BoardConfig, ReceiptLayout, open_peripherals, open_printer, open_reader, open_terminal, render_receipt};
 use std::{
     fs,
@@ -156,7 +156,7 @@ fn agent(paths: &AgentPaths, config: &KioskConfig, clock: &Arc<dyn Clock>) -> Re
 }
 
 /// Receipts in the shop's words, on this printer's paper.
-fn renderer(board: &BoardConfig, shown: Shown, clock: Arc<dyn Clock>) -> Box<dyn FnMut(&Receipt) -> Vec<u8> + Send> {
+fn renderer(board: &BoardConfig, shown: Shown, clock: Arc<dyn Clock>) -> Render {
     let printer = board.printer.clone();
     Box::new(move |receipt| {
         let content = shown.read().unwrap_or_else(PoisonError::into_inner).clone();

@@ -1,5 +1,11 @@
 //! The shell from outside: what is recorded, and that it is recorded before anything is done.
 #![allow(clippy::unwrap_used)]
 
+#[path = "it/disk.rs"]
+mod disk;
+#[path = "it/engine.rs"]
+mod engine;
 #[path = "it/mapping.rs"]
 mod mapping;
+#[path = "it/support.rs"]
+mod support;

@@ -2,7 +2,10 @@
 //! the agent keeps on disk; what neither can say leaves the guest anonymous.
 
 use super::{HealthReport, Wires};
-use crate::{guest::LookUp, supervise::supervised};
+use crate::{
+    guest::{Found, LookUp},
+    supervise::supervised,
+};
 use kiosk_core::{
     DeviceEvent,
     device::{DeviceKind, Health},
@@ -97,8 +100,8 @@ impl Worker {
         let health = if resolved == Resolved::Unavailable { Health::Lost } else { Health::Ok };
         let guest = match resolved {
             Resolved::Unknown => Some(None),
-            Resolved::Profile(envelope) => self.look_up.fresh(&envelope, &token).or_else(|| self.from_cache(&token)),
-            Resolved::Unavailable => self.from_cache(&token),
+            Resolved::Profile(envelope) => self.look_up.fresh(&envelope, &token).or_else(|| self.look_into_cache(&token)),
+            Resolved::Unavailable => self.look_into_cache(&token),
         };
         if let Some(guest) = guest {
             self.wires.send(DeviceEvent::Identified { token, guest });
@@ -106,7 +109,7 @@ impl Worker {
         self.health.say(health, &self.wires);
     }
 
-    fn from_cache(&mut self, token: &str) -> Option<Option<kiosk_core::device::Guest>> {
+    fn look_into_cache(&mut self, token: &str) -> Found {
         let envelope = self.agent.cached(token)?;
         self.look_up.stored(&envelope, token)
     }

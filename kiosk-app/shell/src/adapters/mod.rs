@@ -23,7 +23,8 @@ use kiosk_core::{
     device::{DeviceKind, Health},
 };
 use kiosk_devices::{ChargeRequest, PaymentTerminal, Peripherals, ReceiptPrinter, TagReader};
-use printer::{PrinterHand, Render};
+use printer::PrinterHand;
+pub(crate) use printer::Render;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use terminal::TerminalHand;
 

@@ -6,7 +6,7 @@ use kiosk_core::{
     DeviceEvent,
     device::{Assurance, DeviceKind, Health, Method},
 };
-use kiosk_devices::{ReaderError, ReaderLine, Tag, TagKind, TagReader};
+use kiosk_devices::{ReaderError, ReaderLine, Tag, TagReader};
 use std::{thread::JoinHandle, time::Duration};
 
 /// The wait for the next line; the reader itself tells a silent sidecar from a quiet one.
@@ -63,16 +63,16 @@ impl Worker {
     }
 }
 
-/// What the core is told of a card: a pseudonym. Until a secure message has been checked by its key, a card's number is
-/// all that is known of it, and that is an identifier that can be copied.
+/// What the core is told of a card: a pseudonym. Until a secure message has been checked by its key, the number that a
+/// card says of itself is all that is known of it, whatever kind it is: an identifier that can be copied.
 fn seen(tag: &Tag, pseudonyms: &Pseudonyms) -> Option<DeviceEvent> {
-    if tag.uid.is_random() {
-        tracing::info!("a number drawn at random identifies nobody; the tap is left out");
-        return None;
+    match pseudonyms.of_uid(tag.uid.bytes()) {
+        Ok(token) => Some(DeviceEvent::CardSeen { token, method: Method::Uid, assurance: Assurance::Low, counter: None }),
+        Err(why) => {
+            tracing::info!(%why, "a tap was left out");
+            None
+        }
     }
-    let method = if tag.kind == TagKind::Hce { Method::Hce } else { Method::Uid };
-    let token = pseudonyms.of_card(tag.uid.bytes());
-    Some(DeviceEvent::CardSeen { token, method, assurance: Assurance::Low, counter: None })
 }
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{adapters::test_wires, config::TenantKey};
-    use kiosk_devices::Uid;
+    use kiosk_devices::{TagKind, Uid};
     use std::collections::VecDeque;
 
     struct Lines {

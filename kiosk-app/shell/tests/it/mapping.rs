@@ -107,13 +107,7 @@ fn one_of_each() -> Vec<Event> {
     vec![
         Event::PresenceSeen { seconds: 3 },
         Event::VisitStarted { visit: Id([2; 16]), trigger: Trigger::Touch, language: "en".into() },
-        Event::VisitIdentified {
-            method: Method::Uid,
-            assurance: Assurance::Low,
-            visits_before: Some(9),
-            token,
-            counter: None,
-        },
+        Event::VisitIdentified { method: Method::Uid, assurance: Assurance::Low, visits_before: Some(9), token, counter: None },
         Event::StageChanged { from: Stage::Attract, to: Stage::Browse, touches: 1 },
         Event::ItemViewed { sku: "flat-white".into() },
         Event::BasketChanged { action: BasketAction::Add, line: Box::new(line()), by: By::Usual },

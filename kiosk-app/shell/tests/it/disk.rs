@@ -1,0 +1,113 @@
+//! With a real database: restarts, and the replay of baskets.
+
+use crate::support::{at, catalogue, config, pay, recorder, to_checkout};
+use edge_db::{AttemptState, Limits, LogReader, Outbox, OutboxOptions};
+use kiosk_core::{Id, Input, Intent, Kiosk, Minor, Receipt, Service, Signal, Tender};
+use kiosk_shell::{Durability, Engine, NoPorts, OutboxJournal, Ports, open_attempts, order_counter};
+use std::{path::Path, sync::Arc};
+
+/// A terminal that takes every charge and never answers.
+struct Silent;
+
+impl Ports for Silent {
+    fn charge(&mut self, _: Id, _: Minor) -> bool {
+        true
+    }
+    fn abort_charge(&mut self, _: Id) {}
+    fn identify(&mut self, _: String) {}
+    fn print(&mut self, _: Receipt) -> bool {
+        true
+    }
+    fn signal(&mut self, _: Signal) {}
+    fn open_drawer(&mut self) -> bool {
+        true
+    }
+}
+
+fn open(dir: &Path) -> Arc<Outbox> {
+    let mut options = OutboxOptions::new(dir.join("kiosk.db"), "/stores/s-001/devices/k-01");
+    options.limits = Limits { max_bytes: 64 << 20, ..Limits::small() };
+    Arc::new(Outbox::open(options).unwrap())
+}
+
+fn started(outbox: &Arc<Outbox>, ports: Box<dyn Ports>) -> Engine {
+    let mut kiosk = Kiosk::new(config(), catalogue());
+    kiosk.restore(open_attempts(outbox).unwrap(), order_counter(outbox).unwrap());
+    Engine::new(kiosk, recorder(), Box::new(OutboxJournal::new(outbox.clone())), ports)
+}
+
+fn kinds(dir: &Path) -> Vec<String> {
+    let reader = LogReader::open(dir.join("kiosk.db")).unwrap().unwrap();
+    let log = reader.logs().unwrap().pop().unwrap();
+    let mut kinds = Vec::new();
+    let mut after = 0;
+    loop {
+        let batch = reader.after(log.log, after, 1000, usize::MAX).unwrap();
+        assert!(batch.holes.is_empty());
+        kinds.extend(batch.rows.iter().map(|row| row.kind.clone()));
+        if batch.next == after {
+            return kinds;
+        }
+        after = batch.next;
+    }
+}
+
+#[test]
+fn a_payment_found_open_at_start_counts_as_sent_and_the_numbers_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = open(dir.path());
+    let mut engine = started(&outbox, Box::new(Silent));
+    to_checkout(&mut engine, 1);
+    pay(&mut engine, 2, Tender::Card);
+    assert_eq!(outbox.open_attempts().unwrap()[0].state, AttemptState::Started);
+    drop((engine, outbox));
+
+    let outbox = open(dir.path());
+    let mut engine = started(&outbox, Box::new(Silent));
+    engine.handle(at(10), Input::Tick).unwrap();
+    assert_eq!(outbox.open_attempts().unwrap()[0].state, AttemptState::Unknown);
+    assert_eq!(engine.kiosk().payments().unresolved().count(), 1);
+    to_checkout(&mut engine, 20);
+    pay(&mut engine, 21, Tender::Card);
+    let snapshot = engine.snapshot(at(22));
+    assert_eq!(snapshot.order.unwrap().number, "A-2", "another guest is served, and no number is given twice");
+    drop((engine, outbox));
+
+    let outbox = open(dir.path());
+    let again = open_attempts(&outbox).unwrap();
+    assert_eq!(again.iter().map(|open| open.unknown).collect::<Vec<_>>(), [true, false]);
+    drop(outbox);
+    assert!(kinds(dir.path()).contains(&"cem.payment.unknown.v1".to_owned()));
+}
+
+#[test]
+fn a_replay_of_open_price_baskets_is_on_disk_after_its_flush_without_a_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = open(dir.path());
+    let mut engine = started(&outbox, Box::new(NoPorts)).with_durability(Durability::DangerousAtFlush);
+    const VISITS: u64 = 50;
+    for visit in 0..VISITS {
+        let now = at(visit * 1_000);
+        let line = |n: u64| Intent::AddOpenPrice {
+            sku: n.to_string(),
+            name: format!("Product {n}"),
+            quantity: 1,
+            amount: Minor(100 + i64::try_from(n).unwrap()),
+        };
+        let intents = [Intent::Begin, Intent::ChooseService(Service::Takeaway), line(visit), line(visit + 1), Intent::OpenBasket];
+        for intent in intents.into_iter().chain([Intent::Checkout, Intent::Pay(Tender::Cash), Intent::Finish]) {
+            engine.intent(now, intent).unwrap();
+        }
+    }
+    engine.flush().unwrap();
+    let orders = outbox.newest_orders(1_000).unwrap();
+    assert_eq!(orders.len() as u64, VISITS);
+    let total: i64 = orders.iter().map(|order| order.total_minor).sum();
+    let wanted: u64 = (0..VISITS).map(|visit| 201 + 2 * visit).sum();
+    assert_eq!(total, i64::try_from(wanted).unwrap());
+    let head = outbox.log().unwrap().head;
+    drop((engine, outbox));
+    let kinds = kinds(dir.path());
+    assert_eq!(kinds.len() as u64, head);
+    assert_eq!(kinds.iter().filter(|kind| *kind == "cem.visit.ended.v1").count() as u64, VISITS);
+}
