@@ -67,9 +67,9 @@ impl<'a, 'i> ArticleReader<'a, 'i> {
 
     /// The article, with the category it belongs to. What is wrong is told, and the article is not to be used then.
     pub(crate) fn read(&self, fields: &Fields<'a>, combo: bool) -> (Article, Option<CategoryId>) {
-        fields.only(if combo { &COMBO } else { &ARTICLE });
         let sku = fields.key("sku", "\"harbour-burger\"").map_or("", |s| s.text);
         let fields = &fields.named(fields.owner.kind, sku);
+        fields.only(if combo { &COMBO } else { &ARTICLE });
         let (languages, limits) = (self.index.languages, fields.scope.limits);
         let variants = self.variants(fields);
         let category = self.category(fields);
@@ -152,9 +152,9 @@ impl<'a, 'i> ArticleReader<'a, 'i> {
         let limits = fields.scope.limits;
         let tables = fields.tables("variant", limits.entries.min(255), "size");
         let read = |fields: Fields<'a>| {
-            fields.only(&["sku", "name", "price"]);
             let sku = fields.key("sku", "\"latte-large\"").map_or("", |s| s.text);
             let fields = fields.named("size", sku);
+            fields.only(&["sku", "name", "price"]);
             Variant {
                 sku: sku.to_owned(),
                 name: fields.text("name", self.index.languages, limits.name_bytes, "{ en = \"Large\" }"),
@@ -182,10 +182,10 @@ impl<'a, 'i> ArticleReader<'a, 'i> {
         let tables = fields.tables("part", limits.entries, "part");
         let parts: Vec<Part> = tables
             .map(|part| {
-                part.only(&["name", "choices"]);
                 let part = part.named("a part of combo", fields.owner.name);
+                part.only(&["name", "choices"]);
                 let choices = part.list("choices", limits.entries);
-                if choices.is_empty() {
+                if choices.is_empty() && part.get("choices").is_none_or(|v| v.get_ref().is_array()) {
                     let what = format!("{} offers no choice.", part.owner);
                     part.scope.problem(part.at, what, "Add choices = [\"fries\", \"side-salad\"].");
                 }

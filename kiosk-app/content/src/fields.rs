@@ -22,13 +22,20 @@ pub(crate) fn parse<'a>(scope: Scope<'a>) -> Option<DeTable<'a>> {
     match DeTable::parse(&scope.source.text) {
         Ok(root) => Some(root.into_inner()),
         Err(error) => {
-            let at = error.span().map_or(0, |s| s.start);
+            let mut at = error.span().map_or(0, |s| s.start);
+            if error.message().contains("string") && scope.source.text.as_bytes().get(..at).is_some_and(|t| t.ends_with(b"\n")) {
+                // A text without its closing quote ends where its line does, not where the next begins.
+                at -= 1;
+            }
             let what = format!("this is not TOML: {}.", error.message().trim_end_matches('.').replace('\n', ", "));
             scope.problem(at, what, "Compare the line with the ones around it: quotes, brackets and commas come in pairs.");
             None
         }
     }
 }
+
+/// Stands for a text that was refused, so that it is not told as missing as well. What holds it is never shown.
+const REFUSED: &str = "?";
 
 /// A text with its place.
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +183,11 @@ impl<'a> Fields<'a> {
         let within = number.filter(|n| range.contains(n));
         if within.is_none() {
             let what = format!("\"{key}\" of {} is no whole number from {} to {}.", self.owner, range.start(), range.end());
-            self.scope.problem(value.span().start, what, format!("Write {key} = {}.", range.start()));
+            self.scope.problem(
+                value.span().start,
+                what,
+                format!("Write a number without quotes, such as {key} = {}.", range.start()),
+            );
         }
         within
     }
@@ -303,13 +314,13 @@ impl<'a> Fields<'a> {
         if spot.text.len() > bound {
             let what = format!("\"{key}\" of {} is {} bytes long; {bound} are possible.", self.owner, spot.text.len());
             self.scope.problem(spot.at, what, "Shorten it.");
-            return String::new();
+            return REFUSED.to_owned();
         }
         let refused = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if let Some(c) = spot.text.chars().find(|c| refused(*c)) {
             let what = format!("\"{key}\" of {} holds the invisible character U+{:04X}.", self.owner, u32::from(c));
             self.scope.problem(spot.at, what, "Type the text again on one line instead of pasting it.");
-            return String::new();
+            return REFUSED.to_owned();
         }
         spot.text.trim().to_owned()
     }

@@ -14,10 +14,10 @@ use kiosk_core::{
 
 /// Reads a `[[group]]`.
 pub(crate) fn read_group<'a>(fields: &Fields<'a>, index: &Index<'a>) -> Group {
-    fields.only(&["key", "name", "min", "max", "choice"]);
     let limits = fields.scope.limits;
     let key = fields.key("key", "\"milk\"").map_or("", |s| s.text);
     let fields = &fields.named("modifier group", key);
+    fields.only(&["key", "name", "min", "max", "choice"]);
     let group = Group {
         key: key.to_owned(),
         name: fields.text("name", index.languages, limits.name_bytes, "{ en = \"Which milk?\" }"),
@@ -42,7 +42,7 @@ fn check_counts(fields: &Fields<'_>, group: &Group) {
         scope.problem(fields.at_key("min"), what, "Raise max, or lower min.");
     }
     let sum = |part: fn(&Choice) -> u8| group.choices.iter().map(|c| u32::from(part(c))).sum::<u32>();
-    if sum(|c| c.max) < u32::from(group.min) {
+    if group.min <= group.max && sum(|c| c.max) < u32::from(group.min) {
         let what = format!("{} asks for at least {} but offers only {}.", fields.owner, group.min, sum(|c| c.max));
         scope.problem(fields.at_key("min"), what, "Lower min, or let a choice be taken more than once with its max.");
     }
@@ -53,9 +53,9 @@ fn check_counts(fields: &Fields<'_>, group: &Group) {
 }
 
 fn read_choice<'a>(fields: &Fields<'a>, index: &Index<'a>) -> Choice {
-    fields.only(&["sku", "name", "price", "max", "preset", "allergens", "picture"]);
     let sku = fields.key("sku", "\"milk-oat\"").map_or("", |s| s.text);
     let fields = &fields.named("choice", sku);
+    fields.only(&["sku", "name", "price", "max", "preset", "allergens", "picture"]);
     let choice = Choice {
         sku: sku.to_owned(),
         name: fields.text("name", index.languages, fields.scope.limits.name_bytes, "{ en = \"Oat milk\" }"),

@@ -172,9 +172,9 @@ fn check_currency(root: &Fields<'_>, currency: Currency) {
 }
 
 fn read_tax(fields: &Fields<'_>) -> Tax {
-    fields.only(&["code", "rate", "included"]);
     let code = fields.key("code", "\"food\"").map_or("", |s| s.text);
     let fields = fields.named("tax", code);
+    fields.only(&["code", "rate", "included"]);
     // A percentage with four digits after the point is a whole number of millionths.
     let percent = Currency { code: *b"XXX", exponent: 4 };
     let rate = minor(&fields, "rate", percent, 1_000_000, "\"7\"");
@@ -185,9 +185,9 @@ fn read_tax(fields: &Fields<'_>) -> Tax {
 }
 
 fn read_category<'a>(fields: &Fields<'a>, index: &Index<'a>) -> Category {
-    fields.only(&["key", "name", "picture", "highlights"]);
     let key = fields.key("key", "\"burgers\"").map_or("", |s| s.text);
     let fields = fields.named("category", key);
+    fields.only(&["key", "name", "picture", "highlights"]);
     let name = fields.text("name", index.languages, fields.scope.limits.name_bytes, "{ en = \"Burgers\" }");
     Category { key: key.to_owned(), name, picture: index.picture(&fields), articles: Vec::new() }
 }
