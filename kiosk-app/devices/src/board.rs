@@ -18,6 +18,7 @@
 //! address = "192.168.1.50:20007"
 //! password = "000000"       # the terminal's ECR password, six digits
 //! side = "right"            # where the guest finds it: left, right, below
+//! patience_s = 60           # longest silence during a payment before it counts as unknown; 60 if left out
 //!
 //! [printer]
 //! kind = "tcp"              # or: kind = "file", path = "receipts.bin"
@@ -90,7 +91,15 @@ pub enum Terminal {
         password: String,
         /// Where the guest finds it.
         side: Side,
+        /// Longest silence during a payment, seconds, 5 to 300: then the terminal is asked to stop, and without its word
+        /// the payment is unknown.
+        #[serde(default = "patience")]
+        patience_s: u32,
     },
+}
+
+fn patience() -> u32 {
+    60
 }
 
 impl Terminal {
@@ -246,10 +255,12 @@ impl BoardConfig {
                 (![0, 90, 180, 270].contains(&d.rotation)).then(why)
             })
             .or_else(|| match &self.terminal {
-                Some(Terminal::Zvt { address: a, password, .. }) => address("terminal.address", a).or_else(|| {
-                    let six = password.len() == 6 && password.bytes().all(|b| b.is_ascii_digit());
-                    (!six).then(|| ("terminal.password", "must be six digits, as set at the terminal".to_owned()))
-                }),
+                Some(Terminal::Zvt { address: a, password, patience_s, .. }) => address("terminal.address", a)
+                    .or_else(|| {
+                        let six = password.len() == 6 && password.bytes().all(|b| b.is_ascii_digit());
+                        (!six).then(|| ("terminal.password", "must be six digits, as set at the terminal".to_owned()))
+                    })
+                    .or_else(|| range("terminal.patience_s", *patience_s, 5, 300)),
                 None => None,
             })
             .or_else(|| match &self.printer {

@@ -5,6 +5,7 @@ use crate::{
     ZvtTerminal, board,
     zvt::{ZvtLimits, ZvtPassword},
 };
+use std::time::Duration;
 
 /// The guest-card reader, if one is fitted.
 pub fn open_reader(config: &BoardConfig) -> Option<Box<dyn TagReader>> {
@@ -16,9 +17,10 @@ pub fn open_reader(config: &BoardConfig) -> Option<Box<dyn TagReader>> {
 /// The payment terminal, if one is fitted.
 pub fn open_terminal(config: &BoardConfig) -> Option<Box<dyn PaymentTerminal>> {
     config.terminal.as_ref().and_then(|terminal| match terminal {
-        board::Terminal::Zvt { address, password, .. } => {
+        board::Terminal::Zvt { address, password, patience_s, .. } => {
             let password = ZvtPassword::parse(password)?;
-            Some(Box::new(ZvtTerminal::new(address, password, ZvtLimits::default())) as Box<dyn PaymentTerminal>)
+            let limits = ZvtLimits { reply: Duration::from_secs((*patience_s).into()), ..ZvtLimits::default() };
+            Some(Box::new(ZvtTerminal::new(address, password, limits)) as Box<dyn PaymentTerminal>)
         }
     })
 }

@@ -1,0 +1,116 @@
+//! All simulators of one kiosk in one process, and the board-config that leads to them.
+
+use crate::{
+    BoardSim, LinkSim, Mode, PrinterSim, ReaderSim, TerminalSim,
+    control::{Control, serve_for},
+};
+use anyhow::{Context, Result};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where sockets, the pty's link, the receipts and `board.toml` go. It must exist.
+    pub run: PathBuf,
+    /// The backend behind the simulated network; without it there is no link.
+    pub to: Option<SocketAddr>,
+    /// The board-config to start from: display and all that is not simulated are taken from it.
+    pub board: Option<PathBuf>,
+    /// How authorisations end at first.
+    pub mode: Mode,
+    /// How long one takes.
+    pub delay: Duration,
+}
+
+/// The demo's board-config, the one to start from by default.
+const DEMO: &str = include_str!("../../../board-configs/demo.toml");
+
+/// All simulators, running. Dropped, their sockets go.
+#[derive(Debug)]
+pub struct AllSims {
+    /// The guest-card reader.
+    pub reader: Arc<ReaderSim>,
+    /// The payment terminal.
+    pub terminal: Arc<TerminalSim>,
+    /// The receipt printer.
+    pub printer: Arc<PrinterSim>,
+    /// The microcontroller board.
+    pub board: Arc<BoardSim>,
+    /// The network to the backend.
+    pub link: Option<Arc<LinkSim>>,
+    run: PathBuf,
+    _controls: Vec<Control>,
+}
+
+impl AllSims {
+    /// Starts everything; when this returns, all of it can be used.
+    pub fn start(plan: &Plan) -> Result<Self> {
+        let run = plan.run.canonicalize().with_context(|| format!("the run folder {}", plan.run.display()))?;
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let at = |name: &str| run.join(name);
+        let reader = Arc::new(ReaderSim::start(&at("reader.sock")).context("the reader")?);
+        let terminal = Arc::new(TerminalSim::start(free, plan.mode, plan.delay).context("the terminal")?);
+        let printer = Arc::new(PrinterSim::start(free, &at("receipts.bin")).context("the printer")?);
+        let board = Arc::new(BoardSim::start(&at("board.pty")).context("the board")?);
+        let link = plan.to.map(|to| LinkSim::start(free, to).context("the link").map(Arc::new)).transpose()?;
+        let mut controls = vec![
+            serve_for(&at("reader.ctl"), &reader, ReaderSim::obey)?,
+            serve_for(&at("terminal.ctl"), &terminal, TerminalSim::obey)?,
+            serve_for(&at("printer.ctl"), &printer, PrinterSim::obey)?,
+            serve_for(&at("board.ctl"), &board, BoardSim::obey)?,
+        ];
+        if let Some(link) = &link {
+            controls.push(serve_for(&at("link.ctl"), link, LinkSim::obey)?);
+        }
+        let all = Self { reader, terminal, printer, board, link, run, _controls: controls };
+        all.write_board(plan.board.as_deref())?;
+        Ok(all)
+    }
+
+    /// The board-config that leads to these simulators.
+    pub fn board_config(&self) -> PathBuf {
+        self.run.join("board.toml")
+    }
+
+    /// Addresses and paths for whoever started this.
+    pub fn addresses(&self) -> serde_json::Value {
+        serde_json::json!({
+            "ready": true,
+            "reader": self.run.join("reader.sock"),
+            "terminal": self.terminal.address().to_string(),
+            "printer": self.printer.address().to_string(),
+            "peripherals": self.run.join("board.pty"),
+            "link": self.link.as_ref().map(|l| l.address().to_string()),
+            "board": self.board_config(),
+        })
+    }
+
+    fn write_board(&self, from: Option<&Path>) -> Result<()> {
+        let text = match from {
+            Some(path) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
+            None => DEMO.to_owned(),
+        };
+        let name = from.map_or("the demo's board-config".into(), |p| p.display().to_string());
+        let mut board: toml::Table = text.parse().with_context(|| name.clone())?;
+        for (table, key, value) in [
+            ("reader", "socket", "reader.sock".to_owned()),
+            ("terminal", "address", self.terminal.address().to_string()),
+            ("printer", "address", self.printer.address().to_string()),
+            ("peripherals", "path", "board.pty".to_owned()),
+        ] {
+            // A board without such a device stays without it.
+            if let Some(device) = board.get_mut(table).and_then(toml::Value::as_table_mut) {
+                device.insert(key.to_owned(), value.into());
+            }
+        }
+        let path = self.board_config();
+        let text = format!("# Made by kiosk-sim from {name}; made again at its next start.\n{board}");
+        kiosk_devices::BoardConfig::parse(&text, &path).with_context(|| format!("made from {name}"))?;
+        std::fs::write(&path, text).with_context(|| path.display().to_string())
+    }
+}

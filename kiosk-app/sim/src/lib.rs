@@ -1,0 +1,45 @@
+//! kiosk-sim: the devices of a kiosk, simulated, for people and tests without hardware. Each speaks the real protocol over
+//! the real kind of channel, so that the kiosk cannot tell, and each obeys lines of text on a control socket ([`control`]).
+//!
+//! | Simulator | Channel and protocol | Control lines |
+//! |---|---|---|
+//! | [`ReaderSim`] | Unix stream, the sidecar's JSON lines | `place jane`, `place ivan`, `place stranger`, `place bank`, `remove`, `lost`, `back` |
+//! | [`TerminalSim`] | TCP, ZVT | `mode approve`, `mode decline`, `mode silent`, `mode manual`; in manual mode `approve`, `decline`, `timeout` |
+//! | [`PrinterSim`] | TCP, ESC/POS into a file, status queries answered | `paper ok`, `paper low`, `paper out` |
+//! | [`BoardSim`] | pty, peripheral-icd | `presence on`, `presence off`, `headphones on`, `headphones off`, `key up`, `key down`, `key select`, `key back`, `key help` |
+//! | [`LinkSim`] | TCP relay | `down`, `up` |
+//!
+//! The library is for tests in process; the program `kiosk-sim` runs each alone or all of them (`kiosk-sim all`).
+//!
+//! # Demo cards
+//!
+//! [`Card`] lists them with their numbers. `kiosk-sim token` prints the pseudonym that a kiosk with a given tenant key makes
+//! of a card, so that a backend can be told beforehand who comes.
+//!
+//! None of this can be in a shipped kiosk: the architecture test refuses an arrow from the kiosk to this crate.
+
+#![forbid(unsafe_code)]
+
+mod all;
+mod board;
+mod card;
+pub mod control;
+mod link;
+mod printer;
+mod reader;
+mod terminal;
+
+pub use all::{AllSims, Plan};
+pub use board::{BoardSim, BoardState};
+pub use card::Card;
+pub use link::LinkSim;
+pub use printer::{Paper, PrinterSim};
+pub use reader::ReaderSim;
+pub use terminal::{Decision, Mode, TerminalSim, Transaction};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A lock that survives a thread that panicked: a simulator's state is plain data and always valid.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,12 @@
+//! Each adapter of kiosk-devices against its simulator, over the real channel.
+#![allow(clippy::unwrap_used)]
+
+mod it {
+    mod all;
+    mod board;
+    mod link;
+    mod printer;
+    mod program;
+    mod reader;
+    mod terminal;
+}
