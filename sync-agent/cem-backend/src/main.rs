@@ -1,2 +1,45 @@
-//! x
-fn main(){}
+//! The reference CEM backend.
+//!
+//! It takes the events of shop devices ([`ingest`]), folds them into visits and visitors ([`people`]), and answers the
+//! contract's endpoints ([`http`]) from one embedded SQLite file, `cem.db` ([`store`]). What it stands for: `accepted`
+//! means on disk; an event has one effect however often it is sent; what is stored decides, not the order of arrival;
+//! an erased person is gone from every answer.
+//!
+//! It terminates no TLS: it listens on loopback, or behind a proxy that does. It never logs tokens, names or visitor
+//! ids. Static staff tokens are refused unless it is started with `--allow-static-staff`.
+//!
+//! ```text
+//! cem-backend serve --listen 127.0.0.1:0 --data DIR
+//! cem-backend token --data DIR --scope device --source /stores/s-001/devices/k-01
+//! cem-backend token list --data DIR
+//! cem-backend token revoke --data DIR ID
+//! cem-backend profile-key --data DIR
+//! cem-backend seed --data DIR --file visitors.toml
+//! ```
+
+mod cli;
+mod feed;
+mod http;
+mod ingest;
+mod issue;
+mod keys;
+mod people;
+mod seed;
+mod serve;
+mod store;
+mod tokens;
+
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("CEM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cem-backend: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

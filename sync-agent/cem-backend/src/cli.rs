@@ -1,0 +1,132 @@
+//! The command line.
+
+use crate::{keys, seed, serve, store, tokens};
+use anyhow::Context;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use cem_contract::{key_id, time};
+use clap::{Args, Parser, Subcommand};
+use std::{io::Write, net::SocketAddr, path::PathBuf};
+
+/// The reference CEM backend: takes the events of shop devices and knows their visits and visitors.
+#[derive(Debug, Parser)]
+#[command(name = "cem-backend", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until told to stop. The first line on stdout is `listening on http://ADDRESS:PORT`.
+    Serve(Serve),
+    /// Make a token and print it; or list and revoke tokens.
+    Token(Token),
+    /// Print id and public key (base64) of the key that signs profiles; it is made on first use.
+    ProfileKey(Data),
+    /// Store the visitors of a TOML file, for demonstrations and migrations.
+    Seed(Seed),
+}
+
+#[derive(Debug, Args)]
+struct Data {
+    /// The backend's data folder; made when it is not there.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    #[command(flatten)]
+    data: Data,
+    /// Address and port; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Take static staff tokens (with `CEM-Staff: <id>`). For tests and demonstrations only.
+    #[arg(long)]
+    allow_static_staff: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Token {
+    #[command(subcommand)]
+    command: Option<TokenCommand>,
+    #[command(flatten)]
+    new: Option<NewToken>,
+}
+
+#[derive(Debug, Args)]
+struct NewToken {
+    #[command(flatten)]
+    data: Data,
+    /// What the token may be used for.
+    #[arg(long)]
+    scope: tokens::Scope,
+    /// Whose events it may write: /stores/<store>/devices/<device>, /stores/<store>, /channels/<channel>.
+    #[arg(long, default_value = "")]
+    source: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// List all tokens: id, scope, source, when made, when revoked.
+    List(Data),
+    /// Revoke a token by its id.
+    Revoke {
+        #[command(flatten)]
+        data: Data,
+        /// The id in the list.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Seed {
+    #[command(flatten)]
+    data: Data,
+    /// The visitors.
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Does what the command line says.
+pub(crate) fn run() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Serve(Serve { data, listen, allow_static_staff }) => {
+            serve::run(&data.data, serve::Options { listen, allow_static_staff })
+        }
+        Command::Token(Token { command: Some(TokenCommand::List(data)), .. }) => list(&data),
+        Command::Token(Token { command: Some(TokenCommand::Revoke { data, id }), .. }) => {
+            tokens::revoke(&store::open(&data.data)?, &id, store::now_ms())
+        }
+        Command::Token(Token { new: Some(NewToken { data, scope, source }), .. }) => {
+            print(&tokens::create(&store::open(&data.data)?, scope, &source, store::now_ms())?)
+        }
+        Command::Token(Token { new: None, .. }) => anyhow::bail!("--data and --scope are needed to make a token"),
+        Command::ProfileKey(data) => {
+            drop(store::open(&data.data)?);
+            let public = keys::profile_key(&data.data)?.verifying_key();
+            print(&format!("{} {}", key_id(&public), STANDARD.encode(public.as_bytes())))
+        }
+        Command::Seed(Seed { data, file }) => {
+            let count = seed::run(&data.data, &file, store::now_ms())?;
+            print(&format!("{count} visitors stored"))
+        }
+    }
+}
+
+fn list(data: &Data) -> anyhow::Result<()> {
+    for known in tokens::list(&store::open(&data.data)?)? {
+        let revoked = known.revoked_ms.map_or_else(|| "-".to_owned(), time::rfc3339);
+        let source = if known.source.is_empty() { "-" } else { &known.source };
+        let created = time::rfc3339(known.created_ms);
+        print(&format!("{}\t{}\t{source}\t{created}\t{revoked}", known.id, known.scope.word()))?;
+    }
+    Ok(())
+}
+
+/// Prints a line for whoever called; a closed pipe is an error, not a panic.
+fn print(line: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("cannot write to stdout")
+}

@@ -1,0 +1,150 @@
+//! What devices report, and what ops see of it.
+
+use super::{App, auth::Caller, body, error::HttpError, query::ListQuery};
+use crate::{
+    feed,
+    people::erase,
+    store::{self, now_ms},
+    tokens::Scope,
+};
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    http::HeaderMap,
+};
+use cem_contract::{Commands, Page, time};
+use rusqlite::{Connection, params};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// `POST /v1/devices/{device}/status`
+pub(super) async fn status(
+    State(app): State<App>,
+    Path(device): Path<String>,
+    headers: HeaderMap,
+    request: Body,
+) -> Result<Json<Commands>, HttpError> {
+    let caller = Caller::of(&app, &headers).await?;
+    let (store, own) = caller.device()?;
+    if own != device {
+        return Err(HttpError::forbidden("a device posts its own status only"));
+    }
+    let (source, store) = (caller.source().to_owned(), store.to_owned());
+    // Kept as it came: a newer device may tell more.
+    let status: Map<String, Value> = body::json(request).await?;
+    let text = Value::Object(status).to_string();
+    let now = now_ms();
+    app.store
+        .writer
+        .run(move |connection| {
+            let mut upsert = connection.prepare_cached(
+                "INSERT INTO device(source, store, device, status, status_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET status = excluded.status, status_ms = excluded.status_ms",
+            )?;
+            upsert.execute(params![source, store, device, text, now])?;
+            Ok(())
+        })
+        .await?;
+    Ok(Json(Commands::default()))
+}
+
+/// `GET /v1/fleet/devices?store=&ring=`
+pub(super) async fn devices(
+    State(app): State<App>,
+    query: ListQuery,
+    headers: HeaderMap,
+) -> Result<Json<Page<Value>>, HttpError> {
+    Caller::of(&app, &headers).await?.only(&[Scope::Ops], "see the fleet")?;
+    let limit = query.limit()?;
+    let (store, ring) = (ListQuery::given(query.store.as_ref()), ListQuery::given(query.ring.as_ref()));
+    let after = query.after.unwrap_or_default();
+    let page = app.store.readers.run(move |connection| {
+        let mut select = connection.prepare_cached(
+            "SELECT source, store, device, status, status_ms, event_ms FROM device
+             WHERE source > ?1 AND (?2 IS NULL OR store = ?2)
+             AND (?3 IS NULL OR json_extract(status, '$.ring') = ?3) ORDER BY source LIMIT ?4",
+        )?;
+        let rows = select.query_map(params![after, store, ring, limit as i64], device_of_row)?;
+        let items = rows.collect::<rusqlite::Result<Vec<Value>>>()?;
+        let next = items.last().filter(|_| items.len() == limit).and_then(|last| last["source"].as_str()).map(str::to_owned);
+        Ok(Page { items, next })
+    });
+    Ok(Json(page.await?))
+}
+
+fn device_of_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Value> {
+    let status: Option<String> = row.get(3)?;
+    let status: Value = status.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    Ok(json!({
+        "source": row.get::<_, String>(0)?,
+        "store": row.get::<_, String>(1)?,
+        "device": row.get::<_, String>(2)?,
+        "status": status,
+        "reported": row.get::<_, Option<i64>>(4)?.map(time::rfc3339),
+        "last_event": row.get::<_, Option<i64>>(5)?.map(time::rfc3339),
+    }))
+}
+
+/// `GET /v1/fleet/events?source=&after=&limit=`: stored events, oldest first, without what erasure would remove.
+pub(super) async fn events(State(app): State<App>, query: ListQuery, headers: HeaderMap) -> Result<Json<Page<Value>>, HttpError> {
+    Caller::of(&app, &headers).await?.only(&[Scope::Ops], "see the fleet's events")?;
+    let limit = query.limit()?;
+    let source = ListQuery::given(query.source.as_ref());
+    let epoch = app.store.epoch.clone();
+    let after = query.after.as_deref().and_then(|cursor| feed::place(&epoch, cursor)).unwrap_or(0);
+    let page = app.store.readers.run(move |connection| {
+        let mut select = connection.prepare_cached(
+            "SELECT e.n, e.received_ms, e.erased, e.body FROM event e JOIN source s ON s.n = e.source
+             WHERE e.n > ?1 AND (?2 IS NULL OR s.name = ?2) ORDER BY e.n LIMIT ?3",
+        )?;
+        let mut rows = select.query(params![after, source, limit as i64])?;
+        let mut items = Vec::new();
+        let mut last = after;
+        while let Some(row) = rows.next()? {
+            last = row.get(0)?;
+            let mut event: Value = serde_json::from_str(&erase::scrub(&row.get::<_, String>(3)?)?)?;
+            event["erased"] = json!(row.get::<_, bool>(2)?);
+            let received = time::rfc3339(row.get(1)?);
+            items.push(json!({"cursor": feed::cursor(&epoch, last), "received": received, "event": event}));
+        }
+        Ok(Page { items, next: Some(feed::cursor(&epoch, last)) })
+    });
+    Ok(Json(page.await?))
+}
+
+/// `GET /v1/fleet/summary`: counts, and the state of every log.
+pub(super) async fn summary(State(app): State<App>, headers: HeaderMap) -> Result<Json<Value>, HttpError> {
+    Caller::of(&app, &headers).await?.only(&[Scope::Ops], "see the fleet")?;
+    Ok(Json(app.store.readers.run(summarise).await?))
+}
+
+fn summarise(connection: &Connection) -> store::Result<Value> {
+    let count = |query: &str| -> store::Result<i64> { Ok(connection.query_row(query, [], |row| row.get(0))?) };
+    let mut totals =
+        connection.prepare_cached("SELECT currency, sum(minor) FROM visit_order GROUP BY currency ORDER BY currency")?;
+    let totals = totals
+        .query_map([], |row| Ok(json!({"currency": row.get::<_, String>(0)?, "minor": row.get::<_, i64>(1)?})))?
+        .collect::<rusqlite::Result<Vec<Value>>>()?;
+    let mut logs = connection.prepare_cached(
+        "SELECT s.name, e.log, min(e.lo), max(e.hi), sum(e.hi - e.lo + 1) FROM seen e JOIN source s ON s.n = e.source
+         GROUP BY s.name, e.log ORDER BY s.name, e.log",
+    )?;
+    let logs = logs.query_map([], log_of_row)?.collect::<rusqlite::Result<Vec<Value>>>()?;
+    Ok(json!({
+        "events": count("SELECT count(*) FROM event")?,
+        "visits": count("SELECT count(*) FROM visit")?,
+        "orders": count("SELECT count(*) FROM visit_order")?,
+        "visitors": count("SELECT count(*) FROM visitor WHERE id = survivor")?,
+        "totals": totals,
+        "logs": logs,
+    }))
+}
+
+fn log_of_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Value> {
+    let log: [u8; 16] = row.get(1)?;
+    let (last, seen): (i64, i64) = (row.get(3)?, row.get(4)?);
+    Ok(json!({
+        "source": row.get::<_, String>(0)?, "log": Uuid::from_bytes(log), "last": last, "seen": seen, "missing": last - seen,
+    }))
+}

@@ -1,0 +1,81 @@
+//! The contract over HTTP.
+//!
+//! Beyond the contract's endpoints there are two of our own for ops, which name no person:
+//! `GET /v1/fleet/events?source=&after=&limit=` lists stored events (without what erasure would remove), and
+//! `GET /v1/fleet/summary` counts events, visits, orders, totals, and the numbers seen and missing of each log.
+
+mod auth;
+mod body;
+mod error;
+mod events;
+mod fleet;
+mod query;
+mod stores;
+mod visitors;
+
+use crate::store::Store;
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use cem_contract::SigningKey;
+use error::HttpError;
+use std::{sync::Arc, time::Instant};
+use tokio::sync::watch;
+
+/// What every handler needs.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) store: Store,
+    pub(crate) key: Arc<SigningKey>,
+    /// Static staff tokens are for tests and demonstrations only.
+    pub(crate) allow_static_staff: bool,
+    /// Turns true when the program stops, so that long polls end.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// All routes.
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route("/v1/events", post(events::take))
+        .route("/v1/visitors", get(visitors::search))
+        .route("/v1/visitors/resolve", post(visitors::resolve))
+        .route("/v1/visitors/{visitor}", get(visitors::profile).delete(visitors::erase))
+        .route("/v1/visitors/{visitor}/visits", get(visitors::visits))
+        .route("/v1/visitors/{visitor}/consent", put(visitors::consent))
+        .route("/v1/visitors/{visitor}/notes", post(visitors::note))
+        .route("/v1/visitors/{visitor}/export", get(visitors::export))
+        .route("/v1/erasures", get(stores::erasures))
+        .route("/v1/stores/{store}/visitors", get(stores::visitors))
+        .route("/v1/stores/{store}/feed", get(stores::feed))
+        .route("/v1/devices/{device}/status", post(fleet::status))
+        .route("/v1/fleet/devices", get(fleet::devices))
+        .route("/v1/fleet/events", get(fleet::events))
+        .route("/v1/fleet/summary", get(fleet::summary))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(log))
+        .with_state(app)
+}
+
+/// Logs the route's template, never the path: paths hold visitor ids.
+async fn log(request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let began = Instant::now();
+    let response = next.run(request).await;
+    let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis() as u64);
+    tracing::info!(%method, route = route.as_deref().unwrap_or("none"), status, ms, "answered");
+    response
+}
+
+async fn not_found() -> Response {
+    HttpError::new(404, "Not found", "there is nothing at this path").into_response()
+}
+
+async fn method_not_allowed() -> Response {
+    HttpError::new(405, "Method not allowed", "this path takes another method").into_response()
+}

@@ -1,0 +1,34 @@
+//! Signed profiles: what a kiosk is given of a visitor, in an envelope that it can check without us.
+
+use crate::{
+    people::visitor::{self, history},
+    store::Result,
+};
+use cem_contract::{Consent, Envelope, IssuedProfile, PROFILE_PAYLOAD_TYPE, Profile, SigningKey, time};
+use rusqlite::Connection;
+
+/// How long a kiosk may use a profile without hearing of it: as long as a shop may be offline.
+const VALID_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// Signs a survivor's profile for a store.
+pub(crate) fn issue(connection: &Connection, key: &SigningKey, profile: Profile, store: &str, now_ms: i64) -> Result<Envelope> {
+    let survivor = profile.visitor.clone();
+    let personal = profile.consent >= Consent::Personal;
+    let history = personal.then(|| visitor::recent_visits(connection, &survivor)).transpose()?.map(|visits| history(&visits));
+    let issued = IssuedProfile {
+        tokens: visitor::tokens(connection, &survivor)?,
+        store: store.to_owned(),
+        issued: time::rfc3339(now_ms),
+        expires: time::rfc3339(now_ms + VALID_MS),
+        lease: None,
+        history,
+        tier: visitor::tier(connection, &survivor)?,
+        profile: if personal { profile } else { impersonal(profile) },
+    };
+    Ok(Envelope::sign(PROFILE_PAYLOAD_TYPE, &serde_json::to_vec(&issued)?, key))
+}
+
+/// What a device may know of a guest who has not agreed to personal service: nothing that speaks of former visits.
+fn impersonal(profile: Profile) -> Profile {
+    Profile { usual: Vec::new(), offers: Vec::new(), segments: Vec::new(), last_feedback: None, ..profile }
+}

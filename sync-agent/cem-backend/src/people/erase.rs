@@ -1,0 +1,304 @@
+//! Erasure: what is left of a person names nobody.
+//!
+//! An erased event keeps id, log, sequence, type, place and time, money and tax, and is marked `erased: true`. What is
+//! kept is listed, what is personal is not: a member that a later version adds is dropped until somebody decides.
+
+use super::{Touched, visitor};
+use crate::{feed, store::Result};
+use cem_contract::{Clock, Event, kinds};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Map, Value};
+
+/// Attributes of the envelope that stay.
+const ENVELOPE: &[&str] = &[
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "time",
+    "datacontenttype",
+    "log",
+    "sequence",
+    "recordedtime",
+    "visitid",
+    "consent",
+    "clock",
+    "boot",
+    "uptime",
+];
+
+/// Members of `data` that stay in known types, at any depth.
+const MEMBERS: &[&str] = &[
+    "action",
+    "amount",
+    "attempt",
+    "backend_time",
+    "balance_after",
+    "base",
+    "by",
+    "channel",
+    "control",
+    "copy",
+    "counted",
+    "csat",
+    "currency",
+    "discounts",
+    "duration_ms",
+    "entry",
+    "expected",
+    "from",
+    "group",
+    "included",
+    "kind",
+    "lease",
+    "left",
+    "line",
+    "lines",
+    "log",
+    "method",
+    "minor",
+    "modifiers",
+    "nps",
+    "ces",
+    "number",
+    "order",
+    "original",
+    "outcome",
+    "parent",
+    "payment",
+    "pending",
+    "place",
+    "points",
+    "problem",
+    "promised",
+    "quantity",
+    "rate",
+    "reference",
+    "results",
+    "role",
+    "round_trip_ms",
+    "seconds",
+    "service",
+    "shift",
+    "sku",
+    "stage",
+    "state",
+    "station",
+    "tax",
+    "tax_code",
+    "tender",
+    "terminal",
+    "text_version",
+    "till",
+    "tip",
+    "to",
+    "total",
+    "touches",
+    "touchpoint",
+    "trigger",
+    "visits_before",
+    "assurance",
+    "business_date",
+];
+
+/// Members that hold free text in some types: kept only within a line or a tax, where they name articles and rates.
+const WITHIN_MONEY: &[(&str, &str)] = &[("name", "sku"), ("code", "rate")];
+
+/// The event without the person.
+pub(crate) fn scrub(raw: &str) -> Result<String> {
+    let mut members: Map<String, Value> = serde_json::from_str(raw)?;
+    let known = members.get("type").and_then(Value::as_str).is_some_and(|kind| kinds::ALL.contains(&kind));
+    let data = members.remove("data").map(|data| scrub_data(data, known));
+    members.retain(|name, _| ENVELOPE.contains(&name.as_str()));
+    if let Some(data) = data {
+        members.insert("data".to_owned(), data);
+    }
+    members.insert("erased".to_owned(), Value::Bool(true));
+    Ok(serde_json::to_string(&members)?)
+}
+
+/// Of a type that is not known, words mean nothing, so only numbers and what is shaped like money stay.
+fn scrub_data(value: Value, known: bool) -> Value {
+    match value {
+        Value::Object(members) if is_money(&members) => Value::Object(members),
+        Value::Object(members) => {
+            let within =
+                |name: &str| WITHIN_MONEY.iter().any(|(member, beside)| *member == name && members.contains_key(*beside));
+            let keep: Vec<String> =
+                members.keys().filter(|name| MEMBERS.contains(&name.as_str()) || within(name)).cloned().collect();
+            let mut members = members;
+            let kept = keep.into_iter().filter_map(|name| Some((name.clone(), scrub_data(members.remove(&name)?, known))));
+            Value::Object(kept.filter(|(_, value)| known || !value.is_string()).collect())
+        }
+        Value::Array(items) => Value::Array(
+            items.into_iter().map(|item| scrub_data(item, known)).filter(|item| known || !item.is_string()).collect(),
+        ),
+        other => other,
+    }
+}
+
+fn is_money(members: &Map<String, Value>) -> bool {
+    members.len() == 2
+        && members.get("minor").is_some_and(Value::is_i64)
+        && members.get("currency").and_then(Value::as_str).is_some_and(|code| code.len() == 3)
+}
+
+/// Whether an event is of a person who has been erased. A guest who joins anew with the same card is a new person from
+/// then on: the card may be used again, what came before stays erased.
+pub(super) fn is_erased(connection: &Connection, event: &Event, token: Option<&str>) -> Result<bool> {
+    let exists = |query: &str, key: &str| -> Result<bool> { Ok(connection.prepare_cached(query)?.exists([key])?) };
+    if let Some(visit) = &event.visitid
+        && exists("SELECT 1 FROM erased_visit WHERE id = ?1", visit)?
+    {
+        return Ok(true);
+    }
+    if let Some(visitor) = &event.visitor
+        && exists("SELECT 1 FROM erased_visitor WHERE id = ?1", visitor)?
+    {
+        return Ok(true);
+    }
+    if let (None, Some(order)) = (&event.visitid, event.data.get("order").and_then(Value::as_str))
+        && exists("SELECT 1 FROM event WHERE ord = ?1 AND type = 'cem.order.placed.v1' AND erased = 1", order)?
+    {
+        return Ok(true);
+    }
+    let Some(token) = token else { return Ok(false) };
+    let row: Option<(i64, Option<i64>)> = connection
+        .prepare_cached("SELECT at_ms, rejoined_ms FROM erased_token WHERE token = ?1")?
+        .query_row([token], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((at_ms, rejoined_ms)) = row else { return Ok(false) };
+    let joins_anew = event.kind == kinds::VISITOR_JOINED && event.clock == Clock::Synced && event.time_ms > at_ms;
+    if joins_anew && rejoined_ms.is_none_or(|known| event.time_ms < known) {
+        connection
+            .prepare_cached("UPDATE erased_token SET rejoined_ms = ?2 WHERE token = ?1")?
+            .execute(params![token, event.time_ms])?;
+        return Ok(false);
+    }
+    Ok(rejoined_ms.is_none_or(|rejoined| event.time_ms < rejoined))
+}
+
+/// A late event of an erased person was stored: whatever it links to the person goes the same way.
+pub(super) fn late(
+    connection: &Connection,
+    touched: &mut Touched,
+    event: &Event,
+    token: Option<&str>,
+    now_ms: i64,
+) -> Result<()> {
+    if let Some(visit) = &event.visitid {
+        erase_visit(connection, touched, visit)?;
+    }
+    // A kiosk that was offline made a second id for the erased card: it is the same person.
+    if let (kinds::VISITOR_JOINED, Some(visitor), Some(token)) = (event.kind.as_str(), &event.visitor, token) {
+        let is_new = !connection.prepare_cached("SELECT 1 FROM erased_visitor WHERE id = ?1")?.exists([visitor])?;
+        if is_new {
+            visitor::claim(connection, touched, token, visitor, now_ms)?;
+            person(connection, touched, visitor, now_ms)?;
+        }
+    }
+    Ok(())
+}
+
+/// Erases a person: all merged ids, all their events, visits, notes. Ids that are not known yet are erased too, because
+/// their events may still be on their way. Doing it again does nothing.
+pub(crate) fn person(connection: &Connection, touched: &mut Touched, id: &str, now_ms: i64) -> Result<()> {
+    if connection.prepare_cached("SELECT 1 FROM erased_visitor WHERE id = ?1")?.exists([id])? {
+        return Ok(());
+    }
+    visitor::know(connection, id)?;
+    let survivor = visitor::survivor(connection, id)?.unwrap_or_else(|| id.to_owned());
+    let members = visitor::members(connection, &survivor)?;
+    let tokens = all_tokens(connection, &survivor, &members)?;
+    let merged: Vec<&String> = members.iter().filter(|member| **member != survivor).collect();
+    connection
+        .prepare_cached("INSERT INTO erasure(visitor, merged, tokens, at_ms) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![survivor, serde_json::to_string(&merged)?, serde_json::to_string(&tokens)?, now_ms])?;
+    feed::erasure(connection, connection.last_insert_rowid(), now_ms)?;
+    for token in &tokens {
+        connection
+            .prepare_cached(
+                "INSERT INTO erased_token(token, at_ms) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, rejoined_ms = NULL",
+            )?
+            .execute(params![token, now_ms])?;
+        for visit in
+            visitor::strings(connection, "SELECT DISTINCT visitid FROM event WHERE token = ?1 AND visitid IS NOT NULL", token)?
+        {
+            erase_visit(connection, touched, &visit)?;
+        }
+        scrub_where(connection, "token = ?1", token)?;
+    }
+    for member in &members {
+        forget(connection, touched, member)?;
+    }
+    Ok(())
+}
+
+/// Tokens that a person claimed, and those by which they were recognised in their own visits.
+fn all_tokens(connection: &Connection, survivor: &str, members: &[String]) -> Result<Vec<String>> {
+    let mut tokens = visitor::tokens(connection, survivor)?;
+    for member in members {
+        tokens.extend(visitor::strings(
+            connection,
+            "SELECT DISTINCT token FROM event WHERE visitor = ?1 AND token IS NOT NULL",
+            member,
+        )?);
+    }
+    tokens.sort();
+    tokens.dedup();
+    Ok(tokens)
+}
+
+fn forget(connection: &Connection, touched: &mut Touched, member: &str) -> Result<()> {
+    connection.prepare_cached("INSERT INTO erased_visitor(id) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([member])?;
+    let visits = visitor::strings(
+        connection,
+        "SELECT id FROM visit WHERE visitor = ?1
+         UNION SELECT visitid FROM event WHERE visitor = ?1 AND visitid IS NOT NULL",
+        member,
+    )?;
+    for visit in visits {
+        erase_visit(connection, touched, &visit)?;
+    }
+    scrub_where(connection, "visitor = ?1", member)?;
+    for delete in [
+        "DELETE FROM claim WHERE visitor = ?1",
+        "DELETE FROM consent WHERE visitor = ?1",
+        "DELETE FROM ledger WHERE visitor = ?1",
+        "DELETE FROM note WHERE visitor = ?1",
+        "DELETE FROM store_visitor WHERE visitor = ?1",
+        "DELETE FROM feed WHERE kind IN ('visitor', 'visitor_removed') AND ref = ?1",
+        "UPDATE audit SET visitor = NULL WHERE visitor = ?1",
+        "DELETE FROM visitor WHERE id = ?1",
+    ] {
+        connection.prepare_cached(delete)?.execute([member])?;
+    }
+    touched.visitors.remove(member);
+    Ok(())
+}
+
+fn erase_visit(connection: &Connection, touched: &mut Touched, visit: &str) -> Result<()> {
+    connection.prepare_cached("INSERT INTO erased_visit(id) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([visit])?;
+    connection.prepare_cached("DELETE FROM ledger WHERE visitid = ?1")?.execute([visit])?;
+    scrub_where(connection, "visitid = ?1", visit)?;
+    scrub_where(
+        connection,
+        "visitid IS NULL AND ord IN (SELECT ord FROM event WHERE visitid = ?1 AND type = 'cem.order.placed.v1')",
+        visit,
+    )?;
+    touched.visits.insert(visit.to_owned());
+    Ok(())
+}
+
+fn scrub_where(connection: &Connection, condition: &str, key: &str) -> Result<()> {
+    let mut query = connection.prepare_cached(&format!("SELECT n, body FROM event WHERE {condition} AND erased = 0"))?;
+    let rows: Vec<(i64, String)> =
+        query.query_map([key], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let mut update =
+        connection.prepare_cached("UPDATE event SET body = ?2, erased = 1, visitor = NULL, token = NULL WHERE n = ?1")?;
+    for (n, body) in rows {
+        update.execute(params![n, scrub(&body)?])?;
+    }
+    Ok(())
+}

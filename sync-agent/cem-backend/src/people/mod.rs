@@ -1,0 +1,144 @@
+//! What events mean for persons: visits, visitors, consent, erasure. Everything here runs inside the writer, in the
+//! transaction that stores the event, and depends on which events are stored, never on the order in which they came.
+
+pub(crate) mod consent;
+pub(crate) mod erase;
+mod usual;
+mod visit;
+pub(crate) mod visitor;
+mod visits;
+
+use crate::{feed, store::Result};
+use cem_contract::{Clock, Event, kinds};
+use rusqlite::{Connection, params};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// What the events of one request have touched, to be folded once at its end.
+#[derive(Default)]
+pub(crate) struct Touched {
+    /// Visits by id.
+    pub(crate) visits: BTreeSet<String>,
+    /// Visitors by id.
+    pub(crate) visitors: BTreeSet<String>,
+    /// Sources that wrote.
+    sources: BTreeSet<String>,
+}
+
+/// Stores an accepted event and notes what it touches.
+pub(crate) fn take(
+    connection: &Connection,
+    touched: &mut Touched,
+    source: i64,
+    event: &Event,
+    raw: &str,
+    now_ms: i64,
+) -> Result<()> {
+    let text = |name: &str| event.data.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let token = text("token");
+    let erased = erase::is_erased(connection, event, token)?;
+    let scrubbed = erased.then(|| erase::scrub(raw)).transpose()?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO event(source, id, log, sequence, type, time_ms, received_ms, visitid, visitor, token, ord, erased, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?;
+    insert.execute(params![
+        source,
+        event.id.as_bytes(),
+        event.log.as_bytes(),
+        event.sequence.cast_signed(),
+        event.kind,
+        event.time_ms,
+        now_ms,
+        event.visitid,
+        event.visitor.as_deref().filter(|_| !erased),
+        token.filter(|_| !erased),
+        text("order"),
+        erased,
+        scrubbed.as_deref().unwrap_or(raw),
+    ])?;
+    let n = connection.last_insert_rowid();
+    touch_visits(connection, touched, event, text("order"))?;
+    touched.sources.insert(event.source.clone());
+    if erased {
+        erase::late(connection, touched, event, token, now_ms)?;
+    } else {
+        take_person(connection, touched, event, token, now_ms)?;
+    }
+    feed::of_event(connection, n, event, now_ms)
+}
+
+/// Folds what was touched: visits first, because profiles are made of them.
+pub(crate) fn fold(connection: &Connection, mut touched: Touched, now_ms: i64) -> Result<()> {
+    for visit in std::mem::take(&mut touched.visits) {
+        visits::refold(connection, &visit, &mut touched.visitors)?;
+    }
+    for visitor in touched.visitors {
+        visitor::refold(connection, &visitor, now_ms)?;
+    }
+    for source in touched.sources {
+        feed::device_wrote(connection, &source, now_ms)?;
+    }
+    Ok(())
+}
+
+/// The visit that an event names, or those in which the order it speaks of was placed: the kitchen knows no visits.
+fn touch_visits(connection: &Connection, touched: &mut Touched, event: &Event, order: Option<&str>) -> Result<()> {
+    if let Some(visit) = &event.visitid {
+        touched.visits.insert(visit.clone());
+        return Ok(());
+    }
+    let Some(order) = order else { return Ok(()) };
+    let mut query = connection.prepare_cached(
+        "SELECT DISTINCT visitid FROM event WHERE ord = ?1 AND type = 'cem.order.placed.v1' AND visitid IS NOT NULL",
+    )?;
+    for visit in query.query_map([order], |row| row.get(0))? {
+        touched.visits.insert(visit?);
+    }
+    Ok(())
+}
+
+fn take_person(connection: &Connection, touched: &mut Touched, event: &Event, token: Option<&str>, now_ms: i64) -> Result<()> {
+    if event.kind == kinds::LOYALTY_EARNED || event.kind == kinds::LOYALTY_BURNED {
+        take_points(connection, event)?;
+    }
+    let Some(id) = event.visitor.as_deref().filter(|id| !id.is_empty()) else { return Ok(()) };
+    visitor::know(connection, id)?;
+    touched.visitors.insert(id.to_owned());
+    consent::of_event(connection, id, event, now_ms)?;
+    if let (kinds::VISITOR_JOINED, Some(token)) = (event.kind.as_str(), token) {
+        visitor::claim(connection, touched, token, id, now_ms)?;
+    }
+    if event.kind == kinds::VISITOR_ERASURE_REQUESTED {
+        erase::person(connection, touched, id, now_ms)?;
+    }
+    Ok(())
+}
+
+/// A ledger entry counts once, however many events speak of it.
+fn take_points(connection: &Connection, event: &Event) -> Result<()> {
+    let number = |value: &Value| value.as_i64().or_else(|| value.as_f64().map(|float| float as i64));
+    let (Some(entry), Some(points)) =
+        (event.data.get("entry").and_then(Value::as_str), event.data.get("points").and_then(number))
+    else {
+        return Ok(());
+    };
+    let signed = if event.kind == kinds::LOYALTY_BURNED { -points.saturating_abs() } else { points };
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO ledger(entry, visitor, visitid, points, at_ms) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+    )?;
+    insert.execute(params![entry, event.visitor, event.visitid, signed, event.time_ms])?;
+    Ok(())
+}
+
+/// The interval in which an event certainly happened: with a synced clock when it says, otherwise before it arrived.
+fn happened(event: &Event, now_ms: i64) -> (i64, i64) {
+    match event.clock {
+        Clock::Synced => (event.time_ms, event.time_ms),
+        Clock::Estimated | Clock::Unset => (i64::MIN, now_ms),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
