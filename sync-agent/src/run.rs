@@ -1,0 +1,263 @@
+//! How all of it is put together: `run` and `once`.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use edge_db::OpenError;
+use edge_db::link::{AskServer, AskService, WakeReceiver};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, mpsc, watch};
+use tracing::{info, warn};
+
+use crate::config::{Config, MirrorKind};
+use crate::control::{Holder, Server};
+use crate::engine::{Engine, Limits};
+use crate::http::Client;
+use crate::report::Reporter;
+use crate::retry::{Policy, Retry};
+use crate::store::Store;
+use crate::supervise::Tasks;
+use crate::upload::{Command, Seen, Until, Upload, Watcher, Wiring};
+use crate::visitors::Visitors;
+
+/// How long `run` waits for another `sync-agent` command to let go of the agent's file.
+const LOCK_PATIENCE: Duration = Duration::from_secs(15);
+const HOUSEKEEPING: Duration = Duration::from_secs(600);
+/// The upload ends by itself within this after it was told to stop; then it is cut off. Nothing is lost by that.
+const STOP_BOUND: Duration = Duration::from_secs(15);
+/// Commands and dates that may wait.
+const CHANNEL: usize = 64;
+
+/// Everything that lives as long as the agent.
+struct Parts {
+    store: Store,
+    client: Client,
+    upload: Upload<Client>,
+    stop: watch::Sender<bool>,
+    wake: Arc<Notify>,
+    dates: mpsc::Receiver<(i64, u64)>,
+    _control: Server,
+}
+
+/// `sync-agent run`: until told to stop; then drains what it can and ends.
+///
+/// # Errors
+/// When it cannot start, or when a task ended that must not.
+pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> {
+    let mut stop_signal = StopSignal::new()?;
+    let watcher = print_events.then(|| Arc::new(print) as Watcher);
+    let Parts { store, client, upload, stop, wake, dates, _control } = assemble(&config, watcher).await?;
+    let mut tasks = Tasks::default();
+    let _ask = serve_questions(&config, &client, &store, &mut tasks)?;
+    start_reports(&config, &client, &store, dates, &mut tasks);
+    start_mirrors(&config, &store, &mut tasks)?;
+    let _waker = listen_for_wakeups(&config, Arc::clone(&wake));
+    info!(source = config.source, backend = config.backend.url, "running");
+    let mut upload = tokio::spawn(upload.run(Until::STOPPED));
+    tokio::select! {
+        () = stop_signal.received() => {}
+        error = tasks.first_end() => return Err(error),
+        ended = &mut upload => {
+            return Err(match ended {
+                Ok(Ok(_)) => anyhow::anyhow!("task `upload` ended"),
+                Ok(Err(error)) => error.context("task `upload` failed"),
+                Err(_) => anyhow::anyhow!("task `upload` panicked"),
+            });
+        }
+    }
+    info!("stopping");
+    let _ = stop.send(true);
+    match tokio::time::timeout(STOP_BOUND, upload).await {
+        Ok(Ok(Ok(None))) => info!("everything is sent"),
+        Ok(Ok(Ok(Some(left)))) => info!(left, "stopped with events left; they are sent after the next start"),
+        Ok(Ok(Err(error))) => return Err(error.context("task `upload` failed")),
+        Ok(Err(_)) => anyhow::bail!("task `upload` panicked"),
+        Err(_) => warn!("the upload did not end in time and was cut off; its events are sent again"),
+    }
+    tasks.stop().await;
+    Ok(())
+}
+
+/// `sync-agent once`: sends what is there. What keeps the rest from being sent, if something is left.
+///
+/// # Errors
+/// When it cannot start, or the agent's file fails.
+pub async fn once(config: Arc<Config>, print_events: bool) -> anyhow::Result<Option<String>> {
+    let mut stop_signal = StopSignal::new()?;
+    let watcher = print_events.then(|| Arc::new(print) as Watcher);
+    let Parts { store, client, upload, dates, _control, .. } = assemble(&config, watcher).await?;
+    let mut tasks = Tasks::default();
+    let reporter = Reporter { config: Arc::clone(&config), store, client, started: Instant::now() };
+    tasks.spawn("clock", reporter.watch_clock(Duration::ZERO, dates));
+    tokio::select! {
+        left = upload.run(Until::ONCE) => left,
+        error = tasks.first_end() => Err(error),
+        () = stop_signal.received() => Ok(Some("told to stop".to_owned())),
+    }
+}
+
+async fn assemble(config: &Arc<Config>, watcher: Option<Watcher>) -> anyhow::Result<Parts> {
+    let store = open_store(config).await?;
+    let client = Client::new(&config.backend, config.batch.pipeline + 2, store.floor().clone())?;
+    client.token().header().map_err(anyhow::Error::msg)?;
+    let wake = Arc::new(Notify::new());
+    let (orders, commands) = mpsc::channel(CHANNEL);
+    let (date, dates) = mpsc::channel(CHANNEL);
+    let (stop, stopped) = watch::channel(false);
+    let holder = holder(config, &store, orders, &wake);
+    let control = Server::start(&config.control_path(), holder)?;
+    let wiring = Wiring {
+        store: store.clone(),
+        wake: Arc::clone(&wake),
+        commands,
+        stop: stopped,
+        watcher,
+        gather: Duration::from_millis(config.batch.gather_ms),
+        dates: Some(date),
+        kiosk: config.kiosk_path(),
+    };
+    let upload = Upload::new(engine(config), Arc::new(client.clone()), wiring, &config.outbox, &config.state);
+    Ok(Parts { store, client, upload, stop, wake, dates, _control: control })
+}
+
+fn holder(config: &Arc<Config>, store: &Store, orders: mpsc::Sender<Command>, wake: &Arc<Notify>) -> Holder {
+    let wake = Arc::clone(wake);
+    Holder {
+        store: store.clone(),
+        config: Arc::clone(config),
+        orders: Some(Arc::new(move |command| {
+            if orders.blocking_send(command).is_err() {
+                warn!("a command came while the agent stops; it is carried out after the next start");
+            }
+        })),
+        grown: Some(Arc::new(move || wake.notify_one())),
+    }
+}
+
+/// The engine that a configuration asks for.
+#[must_use]
+pub fn engine(config: &Config) -> Engine {
+    let policy = Policy {
+        base_ms: config.retry.base_ms,
+        cap_ms: config.retry.cap_ms,
+        budget: config.retry.budget,
+        spread_ms: config.retry.spread_s.saturating_mul(1_000),
+    };
+    let batch = config.batch;
+    let limits =
+        Limits { max_events: batch.max_events, max_bytes: batch.max_bytes, window: batch.max_events * (batch.pipeline + 2) };
+    Engine::new(Retry::new(policy, batch.pipeline, &config.source, 0), limits, policy.cap_ms)
+}
+
+async fn open_store(config: &Arc<Config>) -> anyhow::Result<Store> {
+    let begun = Instant::now();
+    loop {
+        let task = Arc::clone(config);
+        match tokio::task::spawn_blocking(move || Store::open(&task.state, &task.source)).await? {
+            Err(OpenError::InUse { .. }) if begun.elapsed() < LOCK_PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(50)).await
+            }
+            other => return other.with_context(|| format!("cannot open the agent's file {}", config.state.display())),
+        }
+    }
+}
+
+fn serve_questions(config: &Config, client: &Client, store: &Store, tasks: &mut Tasks) -> anyhow::Result<AskService> {
+    let limits = config.visitors;
+    let (budget, fresh) = (Duration::from_millis(limits.resolve_ms), Duration::from_secs(limits.fresh_s));
+    let visitors = Visitors::new(client.clone(), store.clone(), budget, fresh, config.store(), &config.kiosk_path());
+    if limits.refresh_s > 0 {
+        tasks.spawn("visitors", visitors.clone().keep_current(Duration::from_secs(limits.refresh_s)));
+    }
+    let runtime = tokio::runtime::Handle::current();
+    let path = config.ask_path();
+    let shown = path.display().to_string();
+    let server =
+        AskServer::bind(path, &config.link.uids).with_context(|| format!("{shown}: cannot listen for the kiosk's questions"))?;
+    Ok(server.serve(move |ask| runtime.block_on(visitors.answer(ask)))?)
+}
+
+fn start_reports(config: &Arc<Config>, client: &Client, store: &Store, dates: mpsc::Receiver<(i64, u64)>, tasks: &mut Tasks) {
+    let reporter = Reporter { config: Arc::clone(config), store: store.clone(), client: client.clone(), started: Instant::now() };
+    let report = config.report;
+    if let Some(device) = config.device()
+        && report.status_s > 0
+    {
+        tasks.spawn("status", reporter.clone().post_status(device.to_owned(), Duration::from_secs(report.status_s)));
+    }
+    if report.health_s > 0 {
+        tasks.spawn("health", reporter.clone().record_health(Duration::from_secs(report.health_s)));
+    }
+    tasks.spawn("housekeeping", reporter.clone().keep_house(HOUSEKEEPING));
+    tasks.spawn("clock", reporter.watch_clock(Duration::from_secs(report.clock_s), dates));
+}
+
+fn start_mirrors(config: &Config, _store: &Store, _tasks: &mut Tasks) -> anyhow::Result<()> {
+    let kinds: Vec<MirrorKind> = config.mirror.iter().map(|m| m.kind).collect();
+    anyhow::ensure!(kinds.is_empty(), "[[mirror]] is not served");
+    Ok(())
+}
+
+/// A thread that hands the kiosk's datagrams on. Without it the files are looked at twice a second.
+fn listen_for_wakeups(config: &Config, wake: Arc<Notify>) -> Option<StopOnDrop> {
+    let path = config.wake_path();
+    let receiver = match WakeReceiver::bind(&path) {
+        Ok(receiver) => receiver,
+        Err(error) => {
+            warn!(%error, path = %path.display(), "no wake-ups: new events are found within half a second");
+            return None;
+        }
+    };
+    let stop = StopOnDrop::default();
+    let stopped = Arc::clone(&stop.0);
+    let thread = std::thread::Builder::new().name("wake".into()).spawn(move || {
+        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+            match receiver.wait(Duration::from_secs(1)) {
+                Ok(true) => wake.notify_one(),
+                Ok(false) => {}
+                Err(error) => return warn!(%error, "wake-ups stopped"),
+            }
+        }
+    });
+    if let Err(error) = thread {
+        warn!(%error, "no thread for wake-ups");
+    }
+    Some(stop)
+}
+
+#[derive(Default)]
+struct StopOnDrop(Arc<std::sync::atomic::AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+struct StopSignal {
+    term: tokio::signal::unix::Signal,
+    int: tokio::signal::unix::Signal,
+}
+
+impl StopSignal {
+    fn new() -> anyhow::Result<StopSignal> {
+        Ok(StopSignal { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
+/// One line an event: `accepted 00000000000000000042 cem.order.placed.v1 <id>`. A closed pipe is nobody's loss.
+fn print(seen: &Seen) {
+    let mut out = std::io::stdout().lock();
+    let number = cem_contract::time::sequence(seen.sequence);
+    let reason = seen.reason.as_deref().map(|r| format!(" {r}")).unwrap_or_default();
+    let _ = writeln!(out, "{} {number} {} {}{reason}", seen.status, seen.kind, seen.id).and_then(|()| out.flush());
+}

@@ -1,0 +1,292 @@
+//! Who is this card? Answers the kiosk from the cache, asks the backend within a budget, and keeps the cache current.
+//!
+//! The agent stores and hands on signed envelopes as the backend made them; whether a signature is good is judged by
+//! the kiosk, which holds the keys. Names and tokens are never logged.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use cem_contract::{Envelope, Erasure, IssuedProfile, Page, time};
+use edge_db::CachedProfile;
+use edge_db::link::{Answer, Ask, AskClient};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tracing::{info, warn};
+
+use crate::http::Client;
+use crate::store::Store;
+
+/// Pages taken in one round of a list; the next round goes on from there.
+const PAGES_A_ROUND: usize = 200;
+/// How long the kiosk may take to answer.
+const KIOSK_BUDGET: Duration = Duration::from_millis(500);
+/// Tokens remembered as fetched lately.
+const RECENT_TOKENS: usize = 10_000;
+const STORE_CURSOR: &str = "visitors.cursor";
+const ERASURE_CURSOR: &str = "erasures.cursor";
+
+/// What was fetched lately, so that a guest is greeted without asking again.
+#[derive(Default)]
+struct Recent {
+    by_token: HashMap<String, Instant>,
+    list: Option<Instant>,
+}
+
+/// The visitor cache of a store.
+#[derive(Clone)]
+pub struct Visitors {
+    client: Client,
+    store: Store,
+    budget: Duration,
+    fresh: Duration,
+    recent: Arc<Mutex<Recent>>,
+    /// `None` for a source that belongs to no store.
+    shop: Option<Arc<str>>,
+    kiosk: Arc<std::path::Path>,
+}
+
+impl Visitors {
+    /// `budget` is what the backend has to answer in; a profile stored within `fresh` is answered without asking.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        store: Store,
+        budget: Duration,
+        fresh: Duration,
+        shop: Option<&str>,
+        kiosk: &std::path::Path,
+    ) -> Visitors {
+        Visitors { client, store, budget, fresh, recent: Arc::default(), shop: shop.map(Arc::from), kiosk: Arc::from(kiosk) }
+    }
+
+    /// Answers a question of the kiosk.
+    pub async fn answer(&self, ask: Ask) -> Answer {
+        match ask {
+            Ask::Resolve { token } => self.resolve(token).await,
+            Ask::Ping => Answer::Done,
+            _ => Answer::Unavailable,
+        }
+    }
+
+    async fn resolve(&self, token: String) -> Answer {
+        let cached = match self.store.cached(token.clone()).await {
+            Ok(cached) => cached,
+            Err(error) => {
+                warn!(%error, "the visitor cache cannot be read");
+                None
+            }
+        };
+        if let Some(known) = &cached
+            && self.is_current(&token)
+        {
+            return profile(known);
+        }
+        // With something in hand the guest need not wait for the whole budget.
+        let budget = if cached.is_some() { self.budget / 2 } else { self.budget };
+        match self.ask_backend(&token, budget).await {
+            Found::Profile(fresh) => {
+                self.remember(token);
+                profile(&fresh)
+            }
+            Found::Nobody => Answer::Unknown,
+            Found::NoAnswer => cached.as_deref().map_or(Answer::Unavailable, profile),
+        }
+    }
+
+    /// The profile was fetched a moment ago, or the store's list of changes was read to its end a moment ago.
+    fn is_current(&self, token: &str) -> bool {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let within = |at: &Instant| at.elapsed() < self.fresh;
+        recent.by_token.get(token).is_some_and(within) || recent.list.as_ref().is_some_and(within)
+    }
+
+    fn remember(&self, token: String) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.by_token.len() >= RECENT_TOKENS {
+            recent.by_token.clear();
+        }
+        recent.by_token.insert(token, Instant::now());
+    }
+
+    async fn ask_backend(&self, token: &str, budget: Duration) -> Found {
+        let body = json!({ "tokens": [token] }).to_string().into_bytes();
+        let Ok(answer) = self.client.post_json("v1/visitors/resolve", body, Some(budget)).await else { return Found::NoAnswer };
+        match answer.status {
+            200 => match self.keep(&answer.body).await {
+                Ok(()) => Found::Profile(answer.body.to_vec()),
+                Err(error) => {
+                    warn!(%error, "the backend's profile is not usable");
+                    Found::NoAnswer
+                }
+            },
+            // Only the backend says 404 as problem+json; anything on the way says it in its own words.
+            404 if serde_json::from_slice::<cem_contract::Problem>(&answer.body).is_ok() => Found::Nobody,
+            _ => Found::NoAnswer,
+        }
+    }
+
+    /// Stores an envelope under the tokens it names.
+    async fn keep(&self, envelope: &[u8]) -> anyhow::Result<()> {
+        let issued = issued(envelope)?;
+        let expires_ms = time::parse_rfc3339(&issued.expires).ok_or_else(|| anyhow::anyhow!("`expires` is no time"))?;
+        let profile = CachedProfile {
+            visitor: issued.profile.visitor,
+            tokens: issued.tokens,
+            version: issued.profile.version,
+            expires_ms,
+            envelope: envelope.to_vec(),
+        };
+        self.store.cache(profile).await.map(drop)
+    }
+
+    /// Looks at both lists again and again.
+    ///
+    /// # Errors
+    /// Never by the network; only when the agent's file fails.
+    pub async fn keep_current(self, every: Duration) -> anyhow::Result<()> {
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.round().await?;
+        }
+    }
+
+    /// One look at both lists. Erasures first: what must be forgotten must not be fetched again.
+    ///
+    /// # Errors
+    /// As [`Visitors::keep_current`].
+    pub async fn round(&self) -> anyhow::Result<()> {
+        self.follow("v1/erasures", ERASURE_CURSOR, |this, item| async move { this.erase(item).await }).await?;
+        if let Some(shop) = &self.shop {
+            let path = format!("v1/stores/{}/visitors", escape(shop));
+            if self.follow(&path, STORE_CURSOR, |this, item| async move { this.change(item).await }).await? {
+                self.recent.lock().unwrap_or_else(PoisonError::into_inner).list = Some(Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a list from where it was left. True when its end was reached.
+    async fn follow<F>(&self, path: &str, cursor_key: &'static str, take: impl Fn(Visitors, Value) -> F) -> anyhow::Result<bool>
+    where
+        F: Future<Output = anyhow::Result<()>>,
+    {
+        for _ in 0..PAGES_A_ROUND {
+            let cursor = self.store.note(cursor_key).await?;
+            let after = cursor.as_deref().map(|c| format!("&after={}", escape(c))).unwrap_or_default();
+            let answer = match self.client.get(&format!("{path}?limit=200{after}"), None).await {
+                Ok(answer) => answer,
+                Err(_) => return Ok(false),
+            };
+            if answer.status == 410 {
+                info!(path, "the list's cursor expired: from the beginning");
+                self.store.set_note(cursor_key, String::new()).await?;
+                continue;
+            }
+            let Ok(page) = serde_json::from_slice::<Page<Value>>(&answer.body) else { return Ok(false) };
+            if answer.status != 200 {
+                return Ok(false);
+            }
+            let empty = page.items.is_empty();
+            for item in page.items {
+                take(self.clone(), item).await?;
+            }
+            match page.next {
+                Some(next) if Some(&next) != cursor.as_ref() => self.store.set_note(cursor_key, next).await?,
+                _ => return Ok(true),
+            }
+            if empty {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A change of the store's cache: an envelope, or a visitor who is no longer in it.
+    async fn change(self, item: Value) -> anyhow::Result<()> {
+        let envelope = ["envelope", "profile"].iter().filter_map(|key| item.get(key)).find(|v| v.get("payload").is_some());
+        let envelope = envelope.or_else(|| item.get("payload").map(|_| &item));
+        match (envelope, item.get("visitor").and_then(Value::as_str)) {
+            (Some(envelope), _) => {
+                if let Err(error) = self.keep(envelope.to_string().as_bytes()).await {
+                    warn!(%error, "a profile of the store's list is not usable");
+                }
+            }
+            (None, Some(visitor)) => self.store.forget(vec![visitor.to_owned()]).await?,
+            (None, None) => warn!("an entry of the store's list is not understood"),
+        }
+        Ok(())
+    }
+
+    async fn erase(self, item: Value) -> anyhow::Result<()> {
+        let Ok(erasure) = serde_json::from_value::<Erasure>(item) else {
+            warn!("an entry of the erasure list is not understood");
+            return Ok(());
+        };
+        let mut ids = erasure.merged;
+        ids.push(erasure.visitor);
+        self.store.forget(ids.clone()).await?;
+        let kiosk = Arc::clone(&self.kiosk);
+        // The kiosk looks at its cache's erasures when it starts; one that is not there now needs no telling.
+        let told = tokio::task::spawn_blocking(move || {
+            let mut client = AskClient::new(&*kiosk);
+            ids.into_iter().all(|visitor| client.ask(&Ask::Forget { visitor }, KIOSK_BUDGET).is_ok())
+        });
+        let kiosk_told = told.await?;
+        info!(kiosk_told, "forgot an erased visitor");
+        Ok(())
+    }
+}
+
+enum Found {
+    Profile(Vec<u8>),
+    Nobody,
+    NoAnswer,
+}
+
+fn profile(envelope: &[u8]) -> Answer {
+    match serde_json::from_slice::<Box<RawValue>>(envelope) {
+        Ok(envelope) => Answer::Profile { envelope },
+        Err(_) => Answer::Unavailable,
+    }
+}
+
+/// What an envelope says about itself, without judging its signature.
+fn issued(envelope: &[u8]) -> anyhow::Result<IssuedProfile> {
+    let envelope: Envelope = serde_json::from_slice(envelope)?;
+    let payload = base64::engine::general_purpose::STANDARD
+        .decode(&envelope.payload)
+        .or_else(|_| base64::engine::general_purpose::URL_SAFE.decode(&envelope.payload))?;
+    Ok(serde_json::from_slice(&payload)?)
+}
+
+/// Percent-encodes what a path segment or a query value must not hold.
+pub(crate) fn escape(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_envelope_is_read_without_its_keys() {
+        let payload = base64::engine::general_purpose::STANDARD.encode(
+            r#"{"visitor":"v_1","version":3,"tokens":["1:ab"],"store":"s-001","issued":"2026-11-21T10:00:00Z","expires":"2026-11-22T10:00:00Z"}"#,
+        );
+        let text = format!(r#"{{"payload":"{payload}","payloadType":"t","signatures":[]}}"#);
+        let issued = issued(text.as_bytes()).unwrap();
+        assert_eq!((issued.profile.visitor.as_str(), issued.profile.version, issued.tokens.len()), ("v_1", 3, 1));
+    }
+
+    #[test]
+    fn cursors_are_opaque_and_escaped() {
+        assert_eq!(escape("a/b c+ü"), "a%2Fb%20c%2B%C3%BC");
+    }
+}
