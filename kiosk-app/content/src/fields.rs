@@ -17,21 +17,30 @@ use toml::{
 /// A parsed TOML value with its place.
 pub(crate) type Value<'a> = Spanned<DeValue<'a>>;
 
-/// Parses a file. TOML's own errors are told; only the first, because what follows one is guesswork.
+/// Parses a file and tells what is not TOML in it.
 pub(crate) fn parse<'a>(scope: Scope<'a>) -> Option<DeTable<'a>> {
-    match DeTable::parse(&scope.source.text) {
-        Ok(root) => Some(root.into_inner()),
-        Err(error) => {
-            let mut at = error.span().map_or(0, |s| s.start);
-            if error.message().contains("string") && scope.source.text.as_bytes().get(..at).is_some_and(|t| t.ends_with(b"\n")) {
-                // A text without its closing quote ends where its line does, not where the next begins.
-                at -= 1;
-            }
-            let what = format!("this is not TOML: {}.", error.message().trim_end_matches('.').replace('\n', ", "));
-            scope.problem(at, what, "Compare the line with the ones around it: quotes, brackets and commas come in pairs.");
-            None
-        }
+    told(scope, parse_text(&scope.source.text))
+}
+
+/// Parses a file's text. Only the first of TOML's own errors counts, because what follows one is guesswork.
+pub(crate) fn parse_text(text: &str) -> Result<DeTable<'_>, toml::de::Error> {
+    DeTable::parse(text).map(Spanned::into_inner)
+}
+
+/// The table, or `None` after telling why there is none.
+pub(crate) fn told<'a>(scope: Scope<'a>, parsed: Result<DeTable<'a>, toml::de::Error>) -> Option<DeTable<'a>> {
+    let error = match parsed {
+        Ok(table) => return Some(table),
+        Err(error) => error,
+    };
+    let mut at = error.span().map_or(0, |s| s.start);
+    if error.message().contains("string") && scope.source.text.as_bytes().get(..at).is_some_and(|t| t.ends_with(b"\n")) {
+        // A text without its closing quote ends where its line does, not where the next begins.
+        at -= 1;
     }
+    let what = format!("this is not TOML: {}.", error.message().trim_end_matches('.').replace('\n', ", "));
+    scope.problem(at, what, "Compare the line with the ones around it: quotes, brackets and commas come in pairs.");
+    None
 }
 
 /// Stands for a text that was refused, so that it is not told as missing as well. What holds it is never shown.

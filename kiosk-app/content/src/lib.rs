@@ -26,6 +26,7 @@ mod index;
 mod last_good;
 mod limits;
 mod menu;
+mod parallel;
 mod pictures;
 mod problem;
 mod shop;

@@ -4,10 +4,10 @@
 use crate::{
     Limits, Menu, Shop, Theme,
     article::ArticleReader,
-    fields::{Fields, Owner, Spot, parse},
+    fields::{Fields, Owner, Spot, parse_text, told},
     group::{minor, read_group},
     index::{Index, Sku},
-    pictures,
+    parallel, pictures,
     problem::{Problem, Report, shown},
     shop::read_currency,
     source::{Scope, Source},
@@ -24,13 +24,10 @@ use toml::de::DeTable;
 pub(crate) fn read(dir: &Path, shop: &Shop, theme: &Theme, limits: &Limits, report: &Report) -> Option<Menu> {
     let pictures = pictures::read(dir, limits, report);
     let sources = read_files(dir, limits, report)?;
-    let tables: Vec<(Scope<'_>, DeTable<'_>)> = sources
-        .iter()
-        .filter_map(|source| {
-            let scope = Scope { source, report, limits };
-            Some((scope, parse(scope)?))
-        })
-        .collect();
+    let parsed = parallel::map(&sources, |source| parse_text(&source.text));
+    let scopes = sources.iter().map(|source| Scope { source, report, limits });
+    let tables: Vec<(Scope<'_>, DeTable<'_>)> =
+        scopes.zip(parsed).filter_map(|(scope, table)| Some((scope, told(scope, table)?))).collect();
     let files: Vec<MenuFile<'_>> = tables.iter().map(|(scope, table)| MenuFile::open(*scope, table)).collect();
     let count: usize = files.iter().map(|f| f.articles.len()).sum();
     if count > limits.articles {

@@ -1,7 +1,7 @@
 //! `pictures/`: every PNG is decoded once, so that a broken one is found in the office and not in front of a guest.
 
 use crate::{
-    Limits, Picture,
+    Limits, Picture, parallel,
     problem::{Problem, Report, shown},
     source::read_bounded,
 };
@@ -9,7 +9,6 @@ use std::{
     collections::BTreeMap,
     io::Cursor,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
 };
 
 const LARGE: &str = "@2x";
@@ -19,7 +18,7 @@ pub(crate) fn read(dir: &Path, limits: &Limits, report: &Report) -> BTreeMap<Str
     let mut pictures: BTreeMap<String, Picture> = BTreeMap::new();
     let mut large: Vec<(String, PathBuf)> = Vec::new();
     let files = list(dir, limits, report);
-    let sizes = decode_all(&files, limits);
+    let sizes = parallel::map(&files, |(_, path)| decode(path, limits));
     for ((name, path), size) in files.into_iter().zip(sizes) {
         let (width, height) = match size {
             Ok(size) => size,
@@ -109,30 +108,6 @@ impl Broken {
             Self::Decode(_) => "Save it again as a PNG, or copy it again: it may have been cut short.",
         }
     }
-}
-
-/// Width and height of each, decoded on every core: this is the longest part of opening a shop.
-fn decode_all(files: &[(String, PathBuf)], limits: &Limits) -> Vec<Result<(u32, u32), Broken>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some((_, path)) = files.get(at) else { return done };
-            done.push((at, decode(path, limits)));
-        }
-    };
-    let mut all = std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..cores).map(|_| scope.spawn(work)).collect();
-        let mut all = work();
-        for helper in helpers {
-            all.extend(helper.join().unwrap_or_default());
-        }
-        all
-    });
-    all.sort_unstable_by_key(|(at, _)| *at);
-    all.into_iter().map(|(_, size)| size).collect()
 }
 
 /// Decodes to the last byte: a header alone says nothing about a file that was cut short.
