@@ -64,8 +64,12 @@ impl Running {
         let stdout = child.stdout.take().context("its output")?;
         let (sender, lines) = channel();
         thread::Builder::new().name(format!("{name} output")).spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
+            let mut stdout = BufReader::new(stdout);
+            let mut line = String::new();
+            // A line without its end was cut off by a kill and was never said.
+            while stdout.read_line(&mut line).is_ok() && line.ends_with('\n') {
+                line.truncate(line.trim_end().len());
+                if sender.send(std::mem::take(&mut line)).is_err() {
                     break;
                 }
             }
@@ -113,6 +117,11 @@ impl Running {
         Ok(self.child.try_wait()?)
     }
 
+    /// Waits for its end.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        Ok(self.child.wait()?)
+    }
+
     /// SIGTERM, then up to `patience` for a clean end, then SIGKILL. A forced or failed end is an error.
     pub fn stop(mut self, patience: Duration) -> Result<()> {
         let pid = Pid::from_child(&self.child);
@@ -133,11 +142,13 @@ impl Running {
         bail!("{} did not end within {patience:?} of SIGTERM", self.name)
     }
 
-    /// SIGKILL, as a power cut would.
-    pub fn kill(mut self) -> Result<()> {
+    /// SIGKILL. Gives back the whole lines that it had printed and nobody had read.
+    pub fn kill(mut self) -> Result<Vec<String>> {
         self.child.kill()?;
         self.child.wait()?;
-        Ok(())
+        let mut rest: Vec<String> = self.seen.drain(..).collect();
+        rest.extend(self.lines.iter());
+        Ok(rest)
     }
 
     fn gone(&mut self, what: &str) -> anyhow::Error {

@@ -152,7 +152,9 @@ fn screens_radios_networks_and_databases_are_seen_only_by_their_rooms() {
         for dependency in room.dependencies() {
             let reserved = RESERVED.iter().filter(|(prefixes, _)| prefixes.iter().any(|prefix| dependency.starts_with(prefix)));
             wrong.extend(
-                reserved.filter(|(_, by)| !by.contains(&name.as_str())).map(|_| format!("{name} must not depend on {dependency}")),
+                reserved
+                    .filter(|(_, by)| !by.contains(&name.as_str()))
+                    .map(|_| format!("{name} must not depend on {dependency}")),
             );
         }
     }
@@ -204,7 +206,8 @@ fn every_room_says_what_it_is_and_inherits_the_lints() {
 
 #[test]
 fn the_top_level_is_what_it_is_agreed_to_be() {
-    let agreed = ["Cargo.toml", "Cargo.lock", "kiosk-app", "firmware", "sync-agent", "assets", "board-configs", "tests", "README.md"];
+    let agreed =
+        ["Cargo.toml", "Cargo.lock", "kiosk-app", "firmware", "sync-agent", "assets", "board-configs", "tests", "README.md"];
     let also = ["LICENSE-APACHE", "LICENSE-MIT", "CHANGELOG.md", "deny.toml", "rustfmt.toml", "target"];
     for entry in fs::read_dir(root()).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

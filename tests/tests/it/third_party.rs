@@ -75,10 +75,13 @@ fn third_party_crates_keep_to_the_rules() {
         graph["resolve"]["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect();
 
     let mut wrong = Vec::new();
-    for package in graph["packages"].as_array().unwrap().iter().filter(|package| resolved.contains(package["id"].as_str().unwrap())) {
+    for package in
+        graph["packages"].as_array().unwrap().iter().filter(|package| resolved.contains(package["id"].as_str().unwrap()))
+    {
         let name = package["name"].as_str().unwrap();
         let licence = package["license"].as_str().unwrap_or("");
-        let excepted = exceptions.iter().filter(|entry| entry["crate"].as_str() == Some(name)).flat_map(|entry| words(&entry["allow"]));
+        let excepted =
+            exceptions.iter().filter(|entry| entry["crate"].as_str() == Some(name)).flat_map(|entry| words(&entry["allow"]));
         let allowed: BTreeSet<String> = allow.iter().cloned().chain(excepted).collect();
         if !satisfied(licence, &|word| allowed.contains(word)) {
             wrong.push(format!("{name}: licence '{licence}'"));

@@ -24,6 +24,7 @@ cargo xtask COMMAND
                            --full adds what takes longer or needs more packages.
   lint                     format, clippy, docs, licences.
   screens [DIR]            a PNG of every view in every size and language (default target/screens).
+  bench queue | upload     figures beside peers in the same run: counts, ratios, times.
   replay [--baskets N]     real shop baskets through basket, session, outbox, agent and backend (default 10000).
 ";
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         ["screens"] => screens("target/screens"),
         ["screens", directory] => screens(directory),
         ["replay", rest @ ..] => replay(rest),
+        ["bench", rest @ ..] => bench(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
@@ -97,4 +99,18 @@ fn replay(rest: &[&str]) -> Result<(), Failed> {
     packages::ensure(&run, packages::PYTHON)?;
     build_programs(&run)?;
     run.program("replay", rest)
+}
+
+/// Benches are built for release: what is measured is what ships.
+fn bench(rest: &[&str]) -> Result<(), Failed> {
+    let run = Run::at_root()?;
+    packages::ensure(&run, packages::BUILD)?;
+    packages::ensure(&run, packages::PYTHON)?;
+    packages::ensure(&run, packages::BENCH)?;
+    let mut arguments = vec!["build", "--release", "--bins", "--package", "cem-tests"];
+    for program in ["sync-agent", "cem-backend"] {
+        arguments.extend(["--package", program]);
+    }
+    run.step("build for release", || run.cargo(&arguments))?;
+    run.release_program("bench", rest)
 }

@@ -18,11 +18,22 @@ pub(crate) const BUILD: &[Package] = &[
 ];
 
 /// To open a window on X11 or Wayland.
-pub(crate) const WINDOW: &[Package] =
-    &[("libxkbcommon0", "keyboard"), ("libxkbcommon-x11-0", "keyboard under X11"), ("libxcursor1", "pointer"), ("libxi6", "touch")];
+pub(crate) const WINDOW: &[Package] = &[
+    ("libxkbcommon0", "keyboard"),
+    ("libxkbcommon-x11-0", "keyboard under X11"),
+    ("libxcursor1", "pointer"),
+    ("libxi6", "touch"),
+];
 
 /// To fetch and read the public basket data.
 pub(crate) const PYTHON: &[Package] = &[("python3", "reads the data set"), ("python3-venv", "keeps its packages apart")];
+
+/// To measure: what slows a disk down, and a peer.
+pub(crate) const BENCH: &[Package] = &[
+    ("strace", "holds back each fsync and counts them"),
+    ("syslog-ng-core", "the peer of the upload bench"),
+    ("syslog-ng-mod-http", "its HTTP destination"),
+];
 
 /// To check the no_std crates for the microcontroller where rustup cannot add its target.
 pub(crate) const BARE_METAL: &[Package] =

@@ -66,6 +66,11 @@ impl Run {
         self.command(Command::new(self.target().join("debug").join(name)).args(arguments))
     }
 
+    /// The same, built for release.
+    pub(crate) fn release_program(&self, name: &str, arguments: &[&str]) -> Result<(), Failed> {
+        self.command(Command::new(self.target().join("release").join(name)).args(arguments))
+    }
+
     pub(crate) fn command(&self, command: &mut Command) -> Result<(), Failed> {
         let name = command.get_program().to_string_lossy().into_owned();
         let status = command.status().map_err(|error| Failed(format!("cannot run {name}: {error}")))?;

@@ -11,7 +11,9 @@ pub(crate) fn test(full: bool) -> Result<(), Failed> {
     let run = Run::at_root()?;
     let outcome = short(&run).and_then(|()| if full { long(&run) } else { Ok(()) });
     if !full {
-        println!("\nnot checked here (cargo xtask test --full): advisories by cargo-deny, the demo's pictures, a replay of real baskets");
+        println!(
+            "\nnot checked here (cargo xtask test --full): advisories by cargo-deny, the demo's pictures, a replay of real baskets"
+        );
     }
     run.report();
     outcome
