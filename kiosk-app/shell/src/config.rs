@@ -18,6 +18,7 @@
 //! ask = "run/agent.sock"           # 'who is this card?'
 //! wake = "run/wake.sock"           # datagram after each commit
 //! agent_db = "data/agent.db"       # visitor cache, opened read-only
+//! answer = "run/kiosk.sock"        # where the agent asks this kiosk; default: kiosk.db with `.kiosk` added
 //!
 //! [session]                        # optional, as is each key
 //! idle_s = 45
@@ -118,6 +119,8 @@ pub struct AgentPaths {
     pub wake: PathBuf,
     /// The agent's database, opened read-only.
     pub agent_db: PathBuf,
+    /// SEQPACKET socket where this kiosk answers the agent.
+    pub answer: PathBuf,
 }
 
 /// Time-outs of a visit, `None` for the core's own default.
@@ -172,6 +175,7 @@ struct RawAgent {
     ask: PathBuf,
     wake: PathBuf,
     agent_db: PathBuf,
+    answer: Option<PathBuf>,
 }
 
 fn default_letter() -> char {
@@ -212,12 +216,12 @@ impl KioskConfig {
         check_range("session.still_there_s", raw.session.still_there_s, 3, 120)?;
         check_range("session.done_s", raw.session.done_s, 3, 120)?;
         let bytes = read_tenant_key(&from.join(&raw.cem.tenant_key_file))?;
+        let data = from.join(raw.data);
         Ok(Self {
             store: raw.store,
             device: raw.device,
             role: raw.role,
             letter: raw.letter,
-            data: from.join(raw.data),
             board: from.join(raw.board),
             content: from.join(raw.content),
             tenant_key: TenantKey { version: raw.cem.tenant_key_version, bytes },
@@ -226,8 +230,10 @@ impl KioskConfig {
                 ask: from.join(agent.ask),
                 wake: from.join(agent.wake),
                 agent_db: from.join(agent.agent_db),
+                answer: agent.answer.map_or_else(|| data.join("kiosk.db.kiosk"), |answer| from.join(answer)),
             }),
             session: raw.session,
+            data,
         })
     }
 }

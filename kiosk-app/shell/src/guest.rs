@@ -12,6 +12,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// Visitors whose last version is remembered; beyond it the oldest pseudonym in order of text is forgotten.
 const VERSIONS: usize = 4096;
+/// A profile no older than this was just made.
+const JUST_MADE_MS: i64 = 60_000;
 /// Things of a usual order that are taken.
 const USUAL: usize = 32;
 /// Characters of a name that are taken: it is shown in large letters and printed.
@@ -45,10 +47,13 @@ impl LookUp {
         Ok(Self { keys, store, clock, versions: BTreeMap::new() })
     }
 
-    /// A profile that the backend has just answered with.
+    /// A profile that the agent has answered with: just made, or out of its own cache.
     pub(crate) fn fresh(&mut self, envelope: &str, token: &str) -> Found {
         let profile = self.believed(envelope, token)?;
-        Some(guest(profile, None))
+        let issued = parse_rfc3339(&profile.issued);
+        let now = self.clock.now().utc_ms;
+        let old = issued.zip(now).is_some_and(|(issued, now)| now.saturating_sub(issued) > JUST_MADE_MS);
+        Some(guest(profile, issued.filter(|_| old)))
     }
 
     /// A profile out of the cache: shown with its age, and only while the time is known.
@@ -131,6 +136,9 @@ fn usual(items: Vec<cem_contract::UsualItem>) -> Vec<UsualItem> {
 }
 
 #[cfg(test)]
+pub(crate) use tests::test_profile;
+
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
@@ -166,6 +174,11 @@ mod tests {
         let key = SigningKey::from_bytes(&[7; 32]);
         let payload = serde_json::to_vec(profile).unwrap();
         serde_json::to_string(&Envelope::sign(PROFILE_PAYLOAD_TYPE, &payload, &key)).unwrap()
+    }
+
+    /// Jane's signed profile, her token, and a look-up that believes it.
+    pub(crate) fn test_profile() -> (String, String, LookUp) {
+        (signed(&issued()), TOKEN.into(), look_up().0)
     }
 
     fn look_up() -> (LookUp, VirtualClock) {

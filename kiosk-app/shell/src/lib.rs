@@ -38,6 +38,7 @@
 #![forbid(unsafe_code)]
 
 mod adapters;
+mod agent;
 mod clock;
 mod config;
 mod content;

@@ -2,6 +2,7 @@
 
 use crate::{
     adapters::{Hands, SharedCurrency, Wires},
+    agent,
     clock::{Clock, SystemClock},
     config::KioskConfig,
     content::{self, Content, Shown},
@@ -12,6 +13,7 @@ use crate::{
     supervise::Stopping,
 };
 use anyhow::{Context as _, Result};
+use edge_db::link::AskService;
 use kiosk_core::{Catalogue, Input, Intent, Kiosk, Now, Snapshot};
 use kiosk_devices::BoardConfig;
 use std::{
@@ -45,6 +47,8 @@ pub struct Shell {
     thread: Option<JoinHandle<()>>,
     /// Disconnected once every adapter has ended.
     alive: Receiver<()>,
+    /// Answers the agent for as long as the shell lives.
+    _asked: Option<AskService>,
 }
 
 /// What the screen holds: the way in, and what to draw with.
@@ -84,12 +88,14 @@ impl Shell {
         let wires = Wires::new(sender.clone(), stopping.clone(), end);
         let hands = Hands::start(fitted, &wires, currency.clone()).context("the adapters could not be started")?;
         content::watch(known, wires).context("the content could not be watched")?;
+        let asked = config.agent.as_ref().map(|agent| agent::answer_at(&agent.answer, disk.outbox.clone())).transpose();
+        let asked = asked.context("agent.answer: the socket cannot be made")?;
         let journal = Box::new(OutboxJournal::new(disk.outbox));
         let engine = Engine::new(disk.kiosk, disk.recorder, journal, Box::new(hands));
         let handle = ShellHandle { sender, content: shown.clone(), board };
         let work = Loop { engine, inbox, clock, sink, shown, currency, pending: None, last: None };
         let thread = thread::Builder::new().name("shell".to_owned()).spawn(move || run_to_the_end(work))?;
-        Ok(Self { handle, stopping, thread: Some(thread), alive })
+        Ok(Self { handle, stopping, thread: Some(thread), alive, _asked: asked })
     }
 
     /// A handle for the screen.

@@ -1,7 +1,8 @@
 //! From a config to what the loop is made of: the disk with what is on it, and the adapters of the board.
 
 use crate::{
-    adapters::{AgentSide, Fitted, Render, Resolved},
+    adapters::{AgentSide, Fitted, Render},
+    agent::Link,
     clock::Clock,
     config::{AgentPaths, KioskConfig, SessionTimes},
     content::{Content, Shown},
@@ -11,22 +12,13 @@ use crate::{
     words,
 };
 use anyhow::{Context as _, Result};
-use edge_db::{
-    AttemptRow, AttemptState, Outbox, OutboxOptions,
-    link::{Answer, Ask, AskClient},
-};
+use edge_db::{AttemptRow, AttemptState, Outbox, OutboxOptions};
 use kiosk_core::{Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, device::Health, event::PaymentFact};
 use kiosk_devices::{BoardConfig, ReceiptLayout, open_peripherals, open_printer, open_reader, open_terminal, render_receipt};
 use std::{
     fs,
     sync::{Arc, PoisonError},
-    time::Duration,
 };
-
-/// What the agent gets of the core's look-up budget of 300 ms; the rest is for the cache on disk.
-const ASK_BUDGET: Duration = Duration::from_millis(240);
-/// 'Are you there?' has time: nobody waits for it.
-const PING_BUDGET: Duration = Duration::from_secs(1);
 
 /// The disk, and a core that knows what is on it.
 pub(crate) struct OnDisk {
@@ -152,7 +144,7 @@ pub(crate) fn fit(config: &KioskConfig, board: &BoardConfig, shown: &Shown, cloc
 
 fn agent(paths: &AgentPaths, config: &KioskConfig, clock: &Arc<dyn Clock>) -> Result<(Box<dyn AgentSide>, LookUp)> {
     let look_up = LookUp::new(&config.profile_keys, config.store.clone(), clock.clone())?;
-    Ok((Box::new(Link { client: AskClient::new(&paths.ask) }), look_up))
+    Ok((Box::new(Link::new(&paths.ask, &paths.agent_db)), look_up))
 }
 
 /// Receipts in the shop's words, on this printer's paper.
@@ -173,35 +165,4 @@ fn renderer(board: &BoardConfig, shown: Shown, clock: Arc<dyn Clock>) -> Render 
         };
         render_receipt(receipt, &layout)
     })
-}
-
-/// The agent over its socket.
-struct Link {
-    client: AskClient,
-}
-
-impl AgentSide for Link {
-    fn resolve(&mut self, token: &str) -> Resolved {
-        match self.client.ask(&Ask::Resolve { token: token.to_owned() }, ASK_BUDGET) {
-            Ok(Answer::Profile { envelope }) => Resolved::Profile(envelope.get().to_owned()),
-            Ok(Answer::Unknown) => Resolved::Unknown,
-            Ok(_) => Resolved::Unavailable,
-            Err(error) => {
-                tracing::info!(%error, "the agent did not say who this is");
-                Resolved::Unavailable
-            }
-        }
-    }
-
-    fn cached(&mut self, _token: &str) -> Option<String> {
-        None
-    }
-
-    /// The agent answers `Unavailable` while it cannot reach the backend.
-    fn backend(&mut self) -> Option<Health> {
-        Some(match self.client.ask(&Ask::Ping, PING_BUDGET) {
-            Ok(Answer::Done) => Health::Ok,
-            Ok(_) | Err(_) => Health::Lost,
-        })
-    }
 }

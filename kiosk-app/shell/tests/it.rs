@@ -7,5 +7,7 @@ mod disk;
 mod engine;
 #[path = "it/mapping.rs"]
 mod mapping;
+#[path = "it/shell.rs"]
+mod shell;
 #[path = "it/support.rs"]
 mod support;

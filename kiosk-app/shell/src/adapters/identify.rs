@@ -38,8 +38,8 @@ pub(crate) trait AgentSide: Send {
     fn resolve(&mut self, token: &str) -> Resolved;
     /// Looks into the agent's visitor cache on disk.
     fn cached(&mut self, token: &str) -> Option<String>;
-    /// The way to the backend as the agent sees it, `None` where it does not say.
-    fn backend(&mut self) -> Option<Health>;
+    /// The way to the backend as the agent sees it.
+    fn backend(&mut self) -> Health;
 }
 
 /// The shell's end.
@@ -87,18 +87,14 @@ impl Worker {
     }
 
     fn look(&mut self) {
-        if let Some(health) = self.agent.backend() {
-            self.health.say(health, &self.wires);
-        }
+        self.health.say(self.agent.backend(), &self.wires);
     }
 
     /// 'Nobody knows this card' is said only where the backend said so. Where it could not be asked and the cache does not
     /// know the card, nothing is said, and the core goes on anonymously when its budget is spent: a guest who is known
     /// elsewhere must not be told that they are not.
     fn identify(&mut self, token: String) {
-        let resolved = self.agent.resolve(&token);
-        let health = if resolved == Resolved::Unavailable { Health::Lost } else { Health::Ok };
-        let guest = match resolved {
+        let guest = match self.agent.resolve(&token) {
             Resolved::Unknown => Some(None),
             Resolved::Profile(envelope) => self.look_up.fresh(&envelope, &token).or_else(|| self.look_into_cache(&token)),
             Resolved::Unavailable => self.look_into_cache(&token),
@@ -106,11 +102,67 @@ impl Worker {
         if let Some(guest) = guest {
             self.wires.send(DeviceEvent::Identified { token, guest });
         }
-        self.health.say(health, &self.wires);
     }
 
     fn look_into_cache(&mut self, token: &str) -> Found {
         let envelope = self.agent.cached(token)?;
         self.look_up.stored(&envelope, token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{adapters::test_wires, guest::test_profile};
+
+    struct Fake {
+        says: Resolved,
+        cache: Option<String>,
+    }
+    impl AgentSide for Fake {
+        fn resolve(&mut self, _: &str) -> Resolved {
+            self.says.clone()
+        }
+        fn cached(&mut self, _: &str) -> Option<String> {
+            self.cache.clone()
+        }
+        fn backend(&mut self) -> Health {
+            Health::Lost
+        }
+    }
+
+    /// What the loop hears after a tap, the report of a lost backend left out.
+    fn heard(says: Resolved, cache: Option<String>) -> Option<DeviceEvent> {
+        let (_, token, look_up) = test_profile();
+        let (wires, heard) = test_wires();
+        let (hand, thread) = start(Box::new(Fake { says, cache }), look_up, wires).unwrap();
+        hand.identify(token);
+        drop(hand);
+        thread.join().unwrap();
+        assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Backend, Health::Lost));
+        heard.next_event()
+    }
+
+    fn name(event: Option<DeviceEvent>) -> Option<String> {
+        match event {
+            Some(DeviceEvent::Identified { guest, .. }) => guest.map(|guest| guest.display_name),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_guest_is_known_by_the_agent_or_by_its_cache() {
+        let (envelope, _, _) = test_profile();
+        assert_eq!(name(heard(Resolved::Profile(envelope.clone()), None)).as_deref(), Some("Jane"));
+        assert_eq!(name(heard(Resolved::Unavailable, Some(envelope.clone()))).as_deref(), Some("Jane"));
+        assert_eq!(name(heard(Resolved::Profile("{}".into()), Some(envelope))).as_deref(), Some("Jane"));
+    }
+
+    #[test]
+    fn only_the_backend_can_say_that_a_card_is_unknown() {
+        assert!(matches!(heard(Resolved::Unknown, None), Some(DeviceEvent::Identified { guest: None, .. })));
+        assert_eq!(heard(Resolved::Unavailable, None), None, "a stranger stays anonymous, and nobody says so");
+        assert_eq!(heard(Resolved::Profile("{}".into()), None), None, "a forged profile says nothing");
     }
 }

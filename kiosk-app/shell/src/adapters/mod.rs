@@ -195,8 +195,12 @@ mod test_support {
             }
         }
 
-        pub(crate) fn none_left(&self) -> bool {
-            !matches!(self.0.next(Duration::ZERO), Some(Message::Input(_)))
+        /// The next event if one is there already.
+        pub(crate) fn next_event(&self) -> Option<DeviceEvent> {
+            match self.0.next(Duration::ZERO) {
+                Some(Message::Input(Input::Device(event))) => Some(event),
+                _ => None,
+            }
         }
     }
 

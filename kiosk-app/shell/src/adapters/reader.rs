@@ -123,6 +123,6 @@ mod tests {
         assert_eq!(heard.event(), DeviceEvent::BankCardSeen);
         assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Reader, Health::Lost));
         assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Reader, Health::Ok));
-        assert!(heard.none_left());
+        assert_eq!(heard.next_event(), None);
     }
 }

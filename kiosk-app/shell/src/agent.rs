@@ -1,0 +1,172 @@
+//! The sync agent, seen from the kiosk: asked over its socket, read from its file, and answered.
+
+use crate::adapters::{AgentSide, Resolved};
+use edge_db::{
+    Outbox,
+    link::{Answer, Ask, AskClient, AskServer, AskService},
+};
+use kiosk_core::device::Health;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// What the agent gets of the core's look-up budget of 300 ms. The agent itself gives the backend 250 ms.
+const ASK_BUDGET: Duration = Duration::from_millis(280);
+/// 'Are you there?' has time: nobody waits for it.
+const PING_BUDGET: Duration = Duration::from_secs(1);
+/// A cache that is locked for longer is left alone.
+const BUSY: Duration = Duration::from_millis(50);
+/// The version of the agent's tables that this program reads.
+const AGENT_TABLES: u32 = 1;
+
+/// The agent's socket and file.
+pub(crate) struct Link {
+    client: AskClient,
+    agent_db: PathBuf,
+}
+
+impl Link {
+    pub(crate) fn new(ask: &Path, agent_db: &Path) -> Self {
+        Self { client: AskClient::new(ask), agent_db: agent_db.to_owned() }
+    }
+}
+
+impl AgentSide for Link {
+    fn resolve(&mut self, token: &str) -> Resolved {
+        match self.client.ask(&Ask::Resolve { token: token.to_owned() }, ASK_BUDGET) {
+            Ok(Answer::Profile { envelope }) => Resolved::Profile(envelope.get().to_owned()),
+            Ok(Answer::Unknown) => Resolved::Unknown,
+            Ok(_) => Resolved::Unavailable,
+            Err(error) => {
+                tracing::info!(%error, "the agent did not say who this is");
+                Resolved::Unavailable
+            }
+        }
+    }
+
+    fn cached(&mut self, token: &str) -> Option<String> {
+        cached(&self.agent_db, token).unwrap_or_else(|error| {
+            tracing::info!(%error, "the visitor cache cannot be read");
+            None
+        })
+    }
+
+    /// An agent that cannot reach the backend answers `Unavailable`.
+    fn backend(&mut self) -> Health {
+        match self.client.ask(&Ask::Ping, PING_BUDGET) {
+            Ok(Answer::Done) => Health::Ok,
+            Ok(_) | Err(_) => Health::Lost,
+        }
+    }
+}
+
+/// The envelope that the agent's file holds for a token. The file is another process's: it is opened for one look,
+/// read-only, and its writer is never kept waiting. Whether the envelope counts is judged by its signature and dates.
+fn cached(agent_db: &Path, token: &str) -> rusqlite::Result<Option<String>> {
+    if !agent_db.exists() {
+        return Ok(None);
+    }
+    let conn = Connection::open_with_flags(agent_db, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    let needs: Option<u32> =
+        conn.query_row("SELECT min_reader FROM schema WHERE module = 'agent'", [], |row| row.get(0)).optional()?;
+    if needs.is_none_or(|needs| needs > AGENT_TABLES) {
+        return Ok(None);
+    }
+    let found: Option<Vec<u8>> = conn
+        .query_row("SELECT envelope FROM profiles JOIN tokens USING(visitor) WHERE token = ?1", [token], |row| row.get(0))
+        .optional()?;
+    Ok(found.and_then(|bytes| String::from_utf8(bytes).ok()))
+}
+
+/// Answers the agent's questions until the returned service is dropped.
+pub(crate) fn answer_at(path: &Path, outbox: Arc<Outbox>) -> io::Result<AskService> {
+    AskServer::bind(path, &[])?.serve(move |ask| match ask {
+        Ask::Ping => Answer::Done,
+        Ask::OpenLog { log } => open_log(&outbox, log),
+        // What a visitor left in kiosk.db is not erased by this version, and it does not say that it were.
+        _ => Answer::Unavailable,
+    })
+}
+
+/// A new log, because another copy of this file gave the same numbers. Asked twice, it is opened once.
+fn open_log(outbox: &Outbox, collided: uuid::Uuid) -> Answer {
+    let current = match outbox.log() {
+        Ok(log) if log.log != collided => return Answer::Done,
+        other => other,
+    };
+    match current.and_then(|_| outbox.open_new_log("its numbers collided with those of another copy of this file")) {
+        Ok(log) => {
+            tracing::warn!(log = %log.log, "a new log was opened: the old one collided with a copy of this file");
+            Answer::Done
+        }
+        Err(error) => {
+            tracing::error!(%error, "no new log could be opened");
+            Answer::Unavailable
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use edge_db::{AgentStore, CachedProfile, Limits, OutboxOptions};
+
+    fn small(path: PathBuf) -> OutboxOptions {
+        OutboxOptions { limits: Limits::small(), ..OutboxOptions::new(path, "/stores/s-001/devices/k-01") }
+    }
+
+    #[test]
+    fn a_profile_in_the_agents_file_is_found_by_its_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.db");
+        assert_eq!(cached(&path, "1:00ff").unwrap(), None, "there is no file yet");
+        let store = AgentStore::open_with(small(path.clone())).unwrap();
+        let profile = CachedProfile {
+            visitor: "v_1".into(),
+            tokens: vec!["1:00ff".into()],
+            version: 1,
+            expires_ms: i64::MAX,
+            envelope: b"{}".to_vec(),
+        };
+        assert!(store.put_profile(&profile, 0).unwrap());
+        assert_eq!(cached(&path, "1:00ff").unwrap().as_deref(), Some("{}"), "its writer has it open");
+        assert_eq!(cached(&path, "1:00fe").unwrap(), None);
+    }
+
+    #[test]
+    fn the_agent_is_asked_and_answered_over_sockets() {
+        let dir = tempfile::tempdir().unwrap();
+        let ask = dir.path().join("ask");
+        let mut link = Link::new(&ask, &dir.path().join("agent.db"));
+        assert_eq!((link.resolve("1:00ff"), link.backend()), (Resolved::Unavailable, Health::Lost));
+        let serve = AskServer::bind(&ask, &[]).unwrap().serve(|ask| match ask {
+            Ask::Ping => Answer::Done,
+            _ => Answer::Unknown,
+        });
+        let _serve = serve.unwrap();
+        assert_eq!((link.resolve("1:00ff"), link.backend()), (Resolved::Unknown, Health::Ok));
+    }
+
+    #[test]
+    fn a_log_that_collided_is_replaced_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Arc::new(Outbox::open(small(dir.path().join("kiosk.db"))).unwrap());
+        let path = dir.path().join("kiosk.ask");
+        let _service = answer_at(&path, outbox.clone()).unwrap();
+        let mut agent = AskClient::new(&path);
+        let old = outbox.log().unwrap().log;
+        for _ in 0..2 {
+            assert_eq!(agent.ask(&Ask::OpenLog { log: old }, Duration::from_secs(20)).unwrap(), Answer::Done);
+        }
+        let new = outbox.log().unwrap().log;
+        assert_ne!(new, old);
+        assert_eq!(agent.ask(&Ask::Forget { visitor: "v_1".into() }, Duration::from_secs(20)).unwrap(), Answer::Unavailable);
+    }
+}
