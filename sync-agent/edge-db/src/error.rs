@@ -203,7 +203,7 @@ impl From<rusqlite::Error> for ReadError {
         use rusqlite::ErrorCode as Code;
         match error.sqlite_error_code() {
             Some(Code::DatabaseBusy | Code::DatabaseLocked) => Self::Busy,
-            Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Damaged(error.to_string()),
+            _ if crate::file::is_damage(&error) => Self::Damaged(error.to_string()),
             _ => Self::Sqlite(error),
         }
     }

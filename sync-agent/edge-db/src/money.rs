@@ -130,21 +130,30 @@ pub(crate) fn put_attempt(conn: &Connection, row: &AttemptRow) -> Result<(), Put
 
 /// Raises the day's counter.
 pub(crate) fn raise_counter(conn: &Connection, counter: &OrderCounter) -> rusqlite::Result<()> {
+    let value = i64::try_from(counter.value).unwrap_or(i64::MAX);
     conn.prepare_cached(
-        "INSERT INTO order_counters(business_date, value) VALUES(?1, ?2)
-         ON CONFLICT(business_date) DO UPDATE SET value = max(value, excluded.value)",
+        "INSERT INTO order_counters(business_date, value, crc) VALUES(?1, ?2, ?3)
+         ON CONFLICT(business_date) DO UPDATE SET value = excluded.value, crc = excluded.crc WHERE excluded.value > value",
     )?
-    .execute(params![counter.business_date, i64::try_from(counter.value).unwrap_or(i64::MAX)])?;
+    .execute(params![counter.business_date, value, counter_crc(&counter.business_date, value)])?;
     Ok(())
+}
+
+fn counter_crc(business_date: &str, value: i64) -> u32 {
+    Sum::default().bytes(business_date.as_bytes()).num(value).done()
 }
 
 /// The day's counter, 0 when nothing was ordered yet.
 pub(crate) fn counter(conn: &Connection, business_date: &str) -> rusqlite::Result<u64> {
-    let value: Option<i64> = conn
-        .prepare_cached("SELECT value FROM order_counters WHERE business_date = ?1")?
-        .query_row([business_date], |row| row.get(0))
+    let stored: Option<(i64, u32)> = conn
+        .prepare_cached("SELECT value, crc FROM order_counters WHERE business_date = ?1")?
+        .query_row([business_date], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    Ok(value.map_or(0, |value| u64::try_from(value).unwrap_or(0)))
+    match stored {
+        None => Ok(0),
+        Some((value, crc)) if crc == counter_crc(business_date, value) => Ok(u64::try_from(value).unwrap_or(0)),
+        Some(_) => Err(damaged("order counter", business_date)),
+    }
 }
 
 const ATTEMPT: &str = "SELECT id, payment, order_id, terminal, tender, amount_minor, currency, state, reference, period,
@@ -227,20 +236,25 @@ pub(crate) fn newest_orders(conn: &Connection, limit: usize) -> rusqlite::Result
         .collect()
 }
 
-/// Reads every attempt and the newest orders, checksums verified.
+/// Reads every attempt, every counter and the newest orders, checksums verified.
 pub(crate) fn check(conn: &Connection, orders: usize) -> rusqlite::Result<()> {
     let mut statement = conn.prepare(ATTEMPT)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         stored_attempt(row)?;
     }
-    newest_orders(conn, orders).map(drop)
+    newest_orders(conn, orders)?;
+    let days: Vec<String> = conn
+        .prepare("SELECT business_date FROM order_counters")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    days.iter().try_for_each(|day| counter(conn, day).map(drop))
 }
 
 /// Deletes rows whose checksum is wrong: for salvage, where the damaged file is kept. Returns how many of each table.
-pub(crate) fn purge(conn: &Connection) -> rusqlite::Result<[(&'static str, usize); 2]> {
-    let mut purged = [("orders", 0), ("attempts", 0)];
-    for (name, count) in &mut purged {
+pub(crate) fn purge(conn: &Connection) -> rusqlite::Result<[(&'static str, usize); 3]> {
+    let mut purged = [("orders", 0), ("attempts", 0), ("order_counters", 0)];
+    for (name, count) in &mut purged[..2] {
         let ids: Vec<Vec<u8>> =
             conn.prepare(&format!("SELECT id FROM {name}"))?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         for id in ids {
@@ -252,6 +266,13 @@ pub(crate) fn purge(conn: &Connection) -> rusqlite::Result<[(&'static str, usize
                 *count += conn.execute(&format!("DELETE FROM {name} WHERE id = ?1"), [&id])?;
             }
         }
+    }
+    let days: Vec<String> = conn
+        .prepare("SELECT business_date FROM order_counters")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for day in days.iter().filter(|day| counter(conn, day).is_err()) {
+        purged[2].1 += conn.execute("DELETE FROM order_counters WHERE business_date = ?1", [day])?;
     }
     Ok(purged)
 }

@@ -148,7 +148,8 @@ pub(crate) const MONEY: Module = Module {
               CREATE INDEX attempts_order ON attempts(order_id);
               CREATE UNIQUE INDEX attempts_receipt ON attempts(terminal, period, reference)
                 WHERE reference IS NOT NULL AND period IS NOT NULL;
-              CREATE TABLE order_counters(business_date TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;",
+              CREATE TABLE order_counters(
+                business_date TEXT PRIMARY KEY, value INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;",
     }],
 };
 
@@ -166,7 +167,7 @@ pub(crate) const AGENT: Module = Module {
               CREATE TABLE quarantine(
                 id BLOB PRIMARY KEY, source TEXT NOT NULL, log BLOB NOT NULL, sequence INTEGER NOT NULL, kind TEXT NOT NULL,
                 reason TEXT NOT NULL, state TEXT NOT NULL, at_ms INTEGER NOT NULL, times INTEGER NOT NULL,
-                body BLOB NOT NULL) WITHOUT ROWID;
+                body BLOB NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
               CREATE TABLE profiles(
                 visitor TEXT PRIMARY KEY, version INTEGER NOT NULL, expires_ms INTEGER NOT NULL, stored_ms INTEGER NOT NULL,
                 envelope BLOB NOT NULL);

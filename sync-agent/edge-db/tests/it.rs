@@ -8,6 +8,10 @@ mod agent;
 mod common;
 #[path = "it/damage.rs"]
 mod damage;
+#[path = "it/disk.rs"]
+mod disk;
+#[path = "it/faults.rs"]
+mod faults;
 #[path = "it/full.rs"]
 mod full;
 #[path = "it/link.rs"]
@@ -16,3 +20,7 @@ mod link;
 mod model;
 #[path = "it/outbox.rs"]
 mod outbox;
+#[path = "it/power.rs"]
+mod power;
+#[path = "it/vfs.rs"]
+mod vfs;

@@ -2,7 +2,10 @@
 //! kept until a person decides.
 
 use super::{AgentStore, acks};
-use crate::{CommitError, ReadError, Row, log};
+use crate::{
+    CommitError, ReadError, Row,
+    log::{self, Sum},
+};
 use rusqlite::{OptionalExtension as _, params};
 use uuid::Uuid;
 
@@ -49,7 +52,7 @@ pub struct Quarantined {
     pub body: Vec<u8>,
 }
 
-const SELECT: &str = "SELECT id, source, log, sequence, kind, reason, state, at_ms, times, body FROM quarantine";
+const SELECT: &str = "SELECT id, source, log, sequence, kind, reason, state, at_ms, times, body, crc FROM quarantine";
 
 impl AgentStore {
     /// Puts an event aside and acknowledges its number, in one transaction. Returns the watermark.
@@ -59,10 +62,10 @@ impl AgentStore {
     pub fn quarantine(&self, source: &str, log: Uuid, row: &Row, reason: &str, at_ms: i64) -> Result<u64, CommitError> {
         self.write(|tx| {
             tx.prepare_cached(
-                "INSERT INTO quarantine(id, source, log, sequence, kind, reason, state, at_ms, times, body)
-                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, 'held', ?7, 1, ?8)
+                "INSERT INTO quarantine(id, source, log, sequence, kind, reason, state, at_ms, times, body, crc)
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, 'held', ?7, 1, ?8, ?9)
                  ON CONFLICT(id) DO UPDATE SET reason = excluded.reason, state = 'held', at_ms = excluded.at_ms,
-                   times = times + 1, body = excluded.body",
+                   times = times + 1, body = excluded.body, crc = excluded.crc",
             )?
             .execute(params![
                 row.id.as_bytes().as_slice(),
@@ -72,7 +75,8 @@ impl AgentStore {
                 row.kind,
                 reason,
                 at_ms,
-                row.body
+                row.body,
+                crc(row.id, &row.body)
             ])?;
             acks::add(tx, source, log, [row.sequence..=row.sequence])
         })
@@ -151,9 +155,13 @@ impl AgentStore {
     }
 }
 
+fn crc(id: Uuid, body: &[u8]) -> u32 {
+    Sum::default().bytes(id.as_bytes()).bytes(body).done()
+}
+
 fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Quarantined> {
     let state: String = row.get(6)?;
-    Ok(Quarantined {
+    let quarantined = Quarantined {
         id: log::uuid(row, 0)?,
         source: row.get(1)?,
         log: log::uuid(row, 2)?,
@@ -164,5 +172,9 @@ fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Quarantined> {
         at_ms: row.get(7)?,
         times: row.get(8)?,
         body: row.get(9)?,
-    })
+    };
+    if crc(quarantined.id, &quarantined.body) != row.get::<_, u32>(10)? {
+        return Err(rusqlite::Error::FromSqlConversionFailure(10, rusqlite::types::Type::Integer, "wrong checksum".into()));
+    }
+    Ok(quarantined)
 }

@@ -1,0 +1,231 @@
+//! Power cuts: what was acknowledged is there after each of them. `CEM_POWER_IMAGES` sets how many are tried.
+
+use crate::{
+    common::*,
+    disk::{self, Disk, Random},
+    vfs::{self, Op, Tap},
+};
+use edge_db::{AttemptState, Class, Commit, Durability, Identity, LogReader, Outbox, OutboxOptions};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+fn images(default: u64) -> u64 {
+    std::env::var("CEM_POWER_IMAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Kilobytes where a shop has megabytes, so that every few commits a checkpoint comes.
+fn cramped(path: &Path) -> OutboxOptions {
+    let mut options = options(path);
+    options.identity = Some(Identity { machine: "m".to_owned(), disk: "d".to_owned(), inode: 1 });
+    options.limits.checkpoint_idle_bytes = 24 << 10;
+    options.limits.checkpoint_bytes = 48 << 10;
+    options.limits.wal_bytes = 64 << 10;
+    options.limits.ballast_bytes = 0;
+    options.limits.tail_rows = 1000;
+    options
+}
+
+/// What was written, what was answered, and in which order the disk saw it.
+struct Recording {
+    start: Disk,
+    ops: Vec<Op>,
+    /// Event ids in the order of their numbers.
+    events: Vec<u64>,
+    /// Numbers after which a commit ends.
+    ends: Vec<u64>,
+    /// Numbers of the events that came with an order and an attempt.
+    sales: Vec<u64>,
+    log: uuid::Uuid,
+}
+
+fn record(durability: Durability, commits: u64) -> Recording {
+    let dir = tempdir();
+    let path = dir.path().join("kiosk.db");
+    let tap = Tap::watch(dir.path());
+    let outbox = Outbox::open(OutboxOptions { vfs: Some(vfs::NAME.to_owned()), durability, ..cramped(&path) }).unwrap();
+    let start = Disk::of(&path);
+    tap.record();
+    let mut recording = Recording {
+        start,
+        ops: Vec::new(),
+        events: Vec::new(),
+        ends: vec![0],
+        sales: Vec::new(),
+        log: outbox.log().unwrap().log,
+    };
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let mut random = Random::new(7);
+    for n in 0..commits {
+        let count = 1 + random.below(3) as u64;
+        let first = recording.events.len() as u64;
+        let ids = first..first + count;
+        let mut commit =
+            Commit::events(Class::Sale, ids.clone().map(|id| large_event(id, 300 + 700 * random.below(2))).collect());
+        recording.events.extend(ids);
+        if n % 3 == 0 {
+            commit.orders.push(order(n));
+            commit.attempts.push(attempt(n, AttemptState::Started));
+            recording.sales.push(first + count);
+        }
+        recording.ends.push(first + count);
+        let (tap, acknowledged) = (tap.clone(), acknowledged.clone());
+        let done = Box::new(move |answer: Result<edge_db::Committed, _>| {
+            let head = answer.unwrap().sequences.last().unwrap().1;
+            acknowledged.store(head, Relaxed);
+            tap.mark(head);
+        });
+        outbox.submit_with(commit, done).unwrap();
+        // Some go together, some alone; now and then housekeeping comes between.
+        if random.below(3) == 0 {
+            outbox.log().unwrap();
+        }
+        if n % 16 == 15 {
+            outbox.housekeep().unwrap();
+        }
+    }
+    drop(outbox);
+    assert_eq!(acknowledged.load(Relaxed), recording.events.len() as u64);
+    recording.ops = tap.take();
+    recording
+}
+
+/// Cuts the power at `count` places and hands each image, with the number acknowledged by then, to `judge`.
+fn cut(recording: &Recording, count: u64, seed: u64, mut judge: impl FnMut(&disk::Files, u64)) {
+    let places = recording.ops.len() as u64 + 1;
+    let mut random = Random::new(seed);
+    let mut disk = recording.start.clone();
+    let (mut acknowledged, mut made) = (0, 0);
+    for place in 0..places {
+        let due = count * (place + 1) / places;
+        while made < due {
+            judge(&disk.cut(&mut random), acknowledged);
+            made += 1;
+        }
+        if let Some(op) = recording.ops.get(place as usize) {
+            disk.apply(op);
+            if let Op::Acknowledged(number) = op {
+                acknowledged = *number;
+            }
+        }
+    }
+}
+
+/// Opens an image; how many events it holds, all of them right.
+fn survivors(recording: &Recording, files: &disk::Files, path: &Path, go_on: bool) -> u64 {
+    disk::store(files, path);
+    let outbox = Outbox::open(cramped(path)).unwrap();
+    let opened = outbox.opened();
+    assert!(opened.salvage.is_none() && opened.holes.is_empty() && opened.new_log.is_none(), "{opened:?}");
+    let reader = LogReader::open(path).unwrap().unwrap();
+    let batch = reader.after(recording.log, 0, usize::MAX, usize::MAX).unwrap();
+    assert_eq!(batch.holes, []);
+    let head = batch.rows.len() as u64;
+    for (at, row) in batch.rows.iter().enumerate() {
+        assert_eq!((row.sequence, row.id), (at as u64 + 1, event(recording.events[at]).id));
+    }
+    assert!(recording.ends.contains(&head), "a commit is there by half: {head}");
+    let sales = recording.sales.iter().filter(|number| **number <= head).count();
+    assert_eq!((reader.newest_orders(1000).unwrap().len(), reader.open_attempts().unwrap().len()), (sales, sales));
+    if go_on {
+        assert_eq!(outbox.commit(telemetry(9999)).unwrap().sequences[0].1, head + 1);
+        assert_eq!(outbox.quick_check().unwrap(), Vec::<String>::new());
+    }
+    head
+}
+
+/// Runs `count` images on two threads; how many lost something acknowledged.
+fn losses(durability: Durability, count: u64) -> u64 {
+    let recording = Arc::new(record(durability, 96));
+    let workers: Vec<_> = (0..2)
+        .map(|worker| {
+            let recording = recording.clone();
+            std::thread::spawn(move || {
+                let dir = tempdir();
+                let (mut lost, mut tried) = (0, 0);
+                cut(&recording, count / 2, worker + 1, |files, acknowledged| {
+                    tried += 1;
+                    let head = survivors(&recording, files, &dir.path().join("image.db"), tried % 16 == 0);
+                    lost += u64::from(head < acknowledged);
+                });
+                lost
+            })
+        })
+        .collect();
+    workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+}
+
+#[test]
+fn no_power_cut_loses_what_was_acknowledged() {
+    let count = images(1000);
+    assert_eq!(losses(Durability::Full, count), 0, "of {count} images");
+}
+
+#[test]
+fn without_fsync_the_same_cuts_lose_events_so_this_test_bites() {
+    let count = images(300).min(10_000);
+    let lost = losses(Durability::DangerousNormal, count);
+    assert!(lost > count / 10, "only {lost} of {count} images lost something");
+}
+
+#[test]
+fn a_power_cut_while_the_file_is_made_leaves_a_file_that_opens() {
+    let dir = tempdir();
+    let path = dir.path().join("kiosk.db");
+    let tap = Tap::watch(dir.path());
+    tap.record();
+    drop(Outbox::open(OutboxOptions { vfs: Some(vfs::NAME.to_owned()), ..cramped(&path) }).unwrap());
+    let ops = tap.take();
+    assert!(ops.len() > 10, "{}", ops.len());
+    let recording =
+        Recording { start: Disk::default(), ops, events: vec![1], ends: vec![0], sales: Vec::new(), log: uuid::Uuid::nil() };
+    let images_dir = tempdir();
+    let image = images_dir.path().join("image.db");
+    cut(&recording, images(300).min(20_000), 3, |files, _| {
+        disk::store(files, &image);
+        let outbox = Outbox::open(cramped(&image)).unwrap();
+        assert_eq!(outbox.opened().salvage, None);
+        assert_eq!(outbox.commit(telemetry(1)).unwrap().sequences[0].1, 1);
+    });
+}
+
+#[test]
+fn an_event_alone_costs_one_fsync_and_many_together_share_it() {
+    let dir = tempdir();
+    let tap = Tap::watch(dir.path());
+    let path = dir.path().join("kiosk.db");
+    let outbox = Arc::new(
+        Outbox::open(OutboxOptions {
+            vfs: Some(vfs::NAME.to_owned()),
+            limits: edge_db::Limits { ballast_bytes: 0, ..edge_db::Limits::default() },
+            ..options(&path)
+        })
+        .unwrap(),
+    );
+    let before = tap.syncs();
+    for n in 0..3000 {
+        outbox.commit(Commit::events(Class::Telemetry, vec![large_event(n, 400)])).unwrap();
+    }
+    let alone = tap.syncs() - before;
+    assert!(alone <= 3030, "{alone} fsyncs for 3000 events");
+    tap.slow_syncs(std::time::Duration::from_micros(500));
+    let before = tap.syncs();
+    let threads: Vec<_> = (0..64)
+        .map(|producer| {
+            let outbox = outbox.clone();
+            std::thread::spawn(move || {
+                for n in 0..50 {
+                    outbox.commit(telemetry(10_000 + producer * 100 + n)).unwrap();
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let together = tap.syncs() - before;
+    println!("fsyncs an event: {:.4} alone, {:.4} with 64 in flight", alone as f64 / 3000.0, together as f64 / 3200.0);
+    assert!(together <= 3200 / 25, "{together} fsyncs for 3200 events");
+}
