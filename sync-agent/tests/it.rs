@@ -1,0 +1,17 @@
+//! The agent against backends that misbehave: exactly one effect for each event, nothing lost, nothing stuck.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+#[path = "it/cli.rs"]
+mod cli;
+#[path = "it/fleet.rs"]
+mod fleet;
+#[path = "it/ledger.rs"]
+mod ledger;
+#[path = "it/proxy.rs"]
+mod proxy;
+#[path = "it/storm.rs"]
+mod storm;
+#[path = "it/tcp.rs"]
+mod tcp;
+#[path = "it/wire.rs"]
+mod wire;

@@ -1,0 +1,144 @@
+//! The ledger behind a real socket: HTTP/1.1 by hand, so that it can break in every way.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::ledger::{Ledger, Reply};
+
+/// How one request is mistreated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Break {
+    /// Not at all.
+    No,
+    /// Reset before anything is read.
+    ResetAtOnce,
+    /// Applied, then reset.
+    ResetAfter,
+    /// Applied, half of the answer's body, then closed.
+    HalfAnswer,
+    /// Applied, then nothing for ever.
+    Silence,
+    /// A header that never ends.
+    EndlessHeader,
+    /// Applied; the answer in pieces of one byte.
+    Slices,
+}
+
+/// A backend on a port of this machine.
+pub struct Server {
+    pub url: String,
+    pub ledger: Arc<Mutex<Ledger>>,
+    pub breaks: Arc<Mutex<Vec<Break>>>,
+    /// Connections taken so far.
+    pub connections: Arc<Mutex<u32>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    pub async fn start(ledger: Ledger) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (ledger, breaks) = (Arc::new(Mutex::new(ledger)), Arc::new(Mutex::new(Vec::new())));
+        let connections = Arc::new(Mutex::new(0));
+        let (l, b, c) = (Arc::clone(&ledger), Arc::clone(&breaks), Arc::clone(&connections));
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                *c.lock().unwrap() += 1;
+                tokio::spawn(talk(stream, Arc::clone(&l), Arc::clone(&b)));
+            }
+        });
+        Server { url, ledger, breaks, connections, task }
+    }
+
+    /// The next requests are mistreated like this, first to last.
+    pub fn then(&self, mut breaks: Vec<Break>) {
+        breaks.reverse();
+        *self.breaks.lock().unwrap() = breaks;
+    }
+}
+
+async fn talk(stream: TcpStream, ledger: Arc<Mutex<Ledger>>, breaks: Arc<Mutex<Vec<Break>>>) {
+    let mut stream = BufReader::new(stream);
+    while let Some((path, token, body)) = request(&mut stream).await {
+        let how = breaks.lock().unwrap().pop().unwrap_or(Break::No);
+        if how == Break::ResetAtOnce {
+            return reset(stream.into_inner());
+        }
+        let reply = match path.as_str() {
+            "/v1/events" => ledger.lock().unwrap().serve(token.as_deref(), &body),
+            _ => Reply::problem(404, "no such route"),
+        };
+        if how == Break::ResetAfter {
+            return reset(stream.into_inner());
+        }
+        if answer(stream.get_mut(), reply, how).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Closing with unread data, or without lingering, sends RST.
+fn reset(stream: TcpStream) {
+    let _ = stream.set_zero_linger();
+}
+
+async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, Option<String>, Vec<u8>)> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok().filter(|n| *n > 0)?;
+    let path = line.split(' ').nth(1)?.to_owned();
+    let (mut length, mut token, mut zstd) = (0, None, false);
+    loop {
+        line.clear();
+        stream.read_line(&mut line).await.ok().filter(|n| *n > 0)?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().ok()?,
+            "authorization" => token = value.strip_prefix("Bearer ").map(str::to_owned),
+            "content-encoding" => zstd = value == "zstd",
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    let body = if zstd { zstd::bulk::decompress(&body, 4 << 20).ok()? } else { body };
+    Some((path, token, body))
+}
+
+async fn answer(stream: &mut TcpStream, reply: Reply, how: Break) -> Option<()> {
+    let mut head = format!("HTTP/1.1 {} X\r\ncontent-length: {}\r\n", reply.status, reply.body.len());
+    for (name, value) in &reply.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    match how {
+        Break::EndlessHeader => {
+            // Ends when the client has had enough.
+            while stream.write_all(b"x-more: and more and more and more\r\n").await.is_ok() {}
+            return None;
+        }
+        Break::Silence => return std::future::pending().await,
+        Break::HalfAnswer => {
+            head.push_str("\r\n");
+            stream.write_all(head.as_bytes()).await.ok()?;
+            stream.write_all(&reply.body[..reply.body.len() / 2]).await.ok()?;
+            return None;
+        }
+        _ => head.push_str("\r\n"),
+    }
+    let all = [head.into_bytes(), reply.body].concat();
+    if how == Break::Slices {
+        for byte in &all {
+            stream.write_all(std::slice::from_ref(byte)).await.ok()?;
+        }
+    } else {
+        stream.write_all(&all).await.ok()?;
+    }
+    Some(())
+}
