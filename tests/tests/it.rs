@@ -3,5 +3,7 @@
 
 #[path = "it/architecture.rs"]
 mod architecture;
+#[path = "it/kills.rs"]
+mod kills;
 #[path = "it/third_party.rs"]
 mod third_party;
