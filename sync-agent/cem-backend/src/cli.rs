@@ -51,17 +51,12 @@ struct Serve {
 struct Token {
     #[command(subcommand)]
     command: Option<TokenCommand>,
-    #[command(flatten)]
-    new: Option<NewToken>,
-}
-
-#[derive(Debug, Args)]
-struct NewToken {
-    #[command(flatten)]
-    data: Data,
+    /// The backend's data folder; made when it is not there.
+    #[arg(long, value_name = "DIR", required = true)]
+    data: Option<PathBuf>,
     /// What the token may be used for.
-    #[arg(long)]
-    scope: tokens::Scope,
+    #[arg(long, required = true)]
+    scope: Option<tokens::Scope>,
     /// Whose events it may write: /stores/<store>/devices/<device>, /stores/<store>, /channels/<channel>.
     #[arg(long, default_value = "")]
     source: String,
@@ -100,10 +95,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::Token(Token { command: Some(TokenCommand::Revoke { data, id }), .. }) => {
             tokens::revoke(&store::open(&data.data)?, &id, store::now_ms())
         }
-        Command::Token(Token { new: Some(NewToken { data, scope, source }), .. }) => {
-            print(&tokens::create(&store::open(&data.data)?, scope, &source, store::now_ms())?)
+        Command::Token(Token { data: Some(data), scope: Some(scope), source, .. }) => {
+            print(&tokens::create(&store::open(&data)?, scope, &source, store::now_ms())?)
         }
-        Command::Token(Token { new: None, .. }) => anyhow::bail!("--data and --scope are needed to make a token"),
+        Command::Token(_) => anyhow::bail!("--data and --scope are needed to make a token"),
         Command::ProfileKey(data) => {
             drop(store::open(&data.data)?);
             let public = keys::profile_key(&data.data)?.verifying_key();

@@ -189,13 +189,17 @@ pub(super) fn late(
     if let Some(visit) = &event.visitid {
         erase_visit(connection, touched, visit)?;
     }
-    // A kiosk that was offline made a second id for the erased card: it is the same person.
-    if let (kinds::VISITOR_JOINED, Some(visitor), Some(token)) = (event.kind.as_str(), &event.visitor, token) {
-        let is_new = !connection.prepare_cached("SELECT 1 FROM erased_visitor WHERE id = ?1")?.exists([visitor])?;
-        if is_new {
-            visitor::claim(connection, touched, token, visitor, now_ms)?;
-            person(connection, touched, visitor, now_ms)?;
+    let (Some(visitor), Some(token)) = (event.visitor.as_deref(), token) else { return Ok(()) };
+    if is_erased_visitor(connection, visitor)? {
+        // Only now it is known that this card was theirs, too.
+        if !connection.prepare_cached("SELECT 1 FROM erased_token WHERE token = ?1")?.exists([token])? {
+            record(connection, visitor, &[], &[token.to_owned()], now_ms)?;
+            erase_token(connection, touched, token, now_ms)?;
         }
+    } else if event.kind == kinds::VISITOR_JOINED {
+        // A kiosk that was offline made a second id for the erased card: it is the same person.
+        visitor::claim(connection, touched, token, visitor, now_ms)?;
+        person(connection, touched, visitor, now_ms)?;
     }
     Ok(())
 }
@@ -203,36 +207,54 @@ pub(super) fn late(
 /// Erases a person: all merged ids, all their events, visits, notes. Ids that are not known yet are erased too, because
 /// their events may still be on their way. Doing it again does nothing.
 pub(crate) fn person(connection: &Connection, touched: &mut Touched, id: &str, now_ms: i64) -> Result<()> {
-    if connection.prepare_cached("SELECT 1 FROM erased_visitor WHERE id = ?1")?.exists([id])? {
+    if is_erased_visitor(connection, id)? {
         return Ok(());
     }
     visitor::know(connection, id)?;
     let survivor = visitor::survivor(connection, id)?.unwrap_or_else(|| id.to_owned());
     let members = visitor::members(connection, &survivor)?;
     let tokens = all_tokens(connection, &survivor, &members)?;
-    let merged: Vec<&String> = members.iter().filter(|member| **member != survivor).collect();
-    connection
-        .prepare_cached("INSERT INTO erasure(visitor, merged, tokens, at_ms) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![survivor, serde_json::to_string(&merged)?, serde_json::to_string(&tokens)?, now_ms])?;
-    feed::erasure(connection, connection.last_insert_rowid(), now_ms)?;
-    for token in &tokens {
-        connection
-            .prepare_cached(
-                "INSERT INTO erased_token(token, at_ms) VALUES (?1, ?2)
-                 ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, rejoined_ms = NULL",
-            )?
-            .execute(params![token, now_ms])?;
-        for visit in
-            visitor::strings(connection, "SELECT DISTINCT visitid FROM event WHERE token = ?1 AND visitid IS NOT NULL", token)?
-        {
-            erase_visit(connection, touched, &visit)?;
-        }
-        scrub_where(connection, "token = ?1", token)?;
-    }
+    let merged: Vec<String> = members.iter().filter(|member| **member != survivor).cloned().collect();
+    record(connection, &survivor, &merged, &tokens, now_ms)?;
     for member in &members {
         forget(connection, touched, member)?;
     }
+    for token in &tokens {
+        erase_token(connection, touched, token, now_ms)?;
+    }
     Ok(())
+}
+
+/// Adds an entry to the list of what every kiosk must forget.
+fn record(connection: &Connection, visitor: &str, merged: &[String], tokens: &[String], now_ms: i64) -> Result<()> {
+    connection
+        .prepare_cached("INSERT INTO erasure(visitor, merged, tokens, at_ms) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![visitor, serde_json::to_string(merged)?, serde_json::to_string(tokens)?, now_ms])?;
+    feed::erasure(connection, connection.last_insert_rowid(), now_ms)
+}
+
+/// Erases what is known by a token: its visits, its events, and whoever else claims it, who is the same person.
+fn erase_token(connection: &Connection, touched: &mut Touched, token: &str, now_ms: i64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO erased_token(token, at_ms) VALUES (?1, ?2)
+             ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, rejoined_ms = NULL",
+        )?
+        .execute(params![token, now_ms])?;
+    let visits =
+        visitor::strings(connection, "SELECT DISTINCT visitid FROM event WHERE token = ?1 AND visitid IS NOT NULL", token)?;
+    for visit in visits {
+        erase_visit(connection, touched, &visit)?;
+    }
+    scrub_where(connection, "token = ?1", token)?;
+    for other in visitor::strings(connection, "SELECT visitor FROM claim WHERE token = ?1", token)? {
+        person(connection, touched, &other, now_ms)?;
+    }
+    Ok(())
+}
+
+fn is_erased_visitor(connection: &Connection, id: &str) -> Result<bool> {
+    Ok(connection.prepare_cached("SELECT 1 FROM erased_visitor WHERE id = ?1")?.exists([id])?)
 }
 
 /// Tokens that a person claimed, and those by which they were recognised in their own visits.

@@ -1,0 +1,14 @@
+//! The backend as others see it: its command line, and the wire over loopback. Each test has a process and a folder of
+//! its own.
+#![allow(clippy::unwrap_used)]
+
+#[path = "it/backend.rs"]
+mod backend;
+#[path = "it/cli.rs"]
+mod cli;
+#[path = "it/events.rs"]
+mod events;
+#[path = "it/fleet.rs"]
+mod fleet;
+#[path = "it/visitors.rs"]
+mod visitors;
