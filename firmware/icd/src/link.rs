@@ -1,8 +1,7 @@
 //! Sessions: who may say what when. Pure, one for each side.
 
 use crate::{
-    DRAWER_PULSE_MS, Decoder, Drawer, Features, Firmware, FrameError, Header, NackReason, ToHost, ToMcu, VERSIONS,
-    encode_frame,
+    DRAWER_PULSE_MS, Decoder, Drawer, Features, Firmware, FrameError, Header, NackReason, ToHost, ToMcu, VERSIONS, encode_frame,
 };
 
 /// Why a frame was not taken.

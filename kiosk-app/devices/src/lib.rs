@@ -8,8 +8,8 @@
 //! | [`ReceiptPrinter`] | [`TcpPrinter`], [`FilePrinter`] | ESC/POS ([`printer`], [`receipt`]) |
 //! | [`Peripherals`] | [`SerialBoard`] | peripheral-icd over a tty ([`peripherals`]) |
 //!
-//! Every port blocks, is bounded by its own time-outs, and runs on a thread of its own in the shell. [`fitted`] opens
-//! the adapters that a [`BoardConfig`] names.
+//! Every port blocks, is bounded by its own time-outs, and runs on a thread of its own in the shell. [`open_reader`],
+//! [`open_terminal`], [`open_printer`] and [`open_peripherals`] make the adapters that a [`BoardConfig`] names.
 //!
 //! What this crate never does: decide anything about a visit, keep a secret, write to a disk (but the receipt file of a
 //! `file` printer), or let a bank card's number out of the ZVT decoder: it is dropped where it is parsed.

@@ -1,11 +1,19 @@
 //! Ways to a receipt printer: raw TCP (port 9100) and a file or character device.
 
-use crate::port::{PrintError, ReceiptPrinter};
+use crate::{
+    peripherals::timespec,
+    port::{PrintError, ReceiptPrinter},
+};
 use kiosk_core::device::Health;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fs::OFlags,
+};
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io::{Error, ErrorKind, Read, Write},
     net::{TcpStream, ToSocketAddrs},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -89,7 +97,7 @@ fn answers<const N: usize>(stream: &mut TcpStream, limit: Duration, ours: fn(u8)
     Ok(Some(found))
 }
 
-/// The three answers to [`ASK`] by Epson's description of `DLE EOT`.
+/// What the answers to `DLE EOT 1`, `2` and `4` mean, by Epson's command reference.
 pub fn status(printer: u8, cause: u8, paper: u8) -> Health {
     let off_line = printer & 0x08 != 0;
     let cover_open_or_stopped = cause & (0x04 | 0x20 | 0x40) != 0;
@@ -133,23 +141,44 @@ impl ReceiptPrinter for TcpPrinter {
 #[derive(Debug)]
 pub struct FilePrinter {
     path: PathBuf,
+    patience: Duration,
 }
 
 impl FilePrinter {
     /// Prints into `path`, which is made if its folder exists.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), patience: PrinterLimits::default().job }
     }
 
-    fn open(&self) -> std::io::Result<std::fs::File> {
-        OpenOptions::new().create(true).append(true).open(&self.path)
+    /// A device is opened so that a printer without paper cannot hold a write for ever.
+    fn open(&self) -> std::io::Result<File> {
+        OpenOptions::new().create(true).append(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&self.path)
+    }
+
+    fn write(&self, file: &mut File, mut job: &[u8]) -> Result<(), PrintError> {
+        let wait = timespec(self.patience);
+        while !job.is_empty() {
+            match file.write(job) {
+                Ok(0) => return Err(PrintError::Cut(ErrorKind::WriteZero.into())),
+                Ok(n) => job = &job[n..],
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    let ready = poll(&mut [PollFd::new(&*file, PollFlags::OUT)], Some(&wait));
+                    if ready.map_err(|e| PrintError::Cut(e.into()))? == 0 {
+                        return Err(PrintError::Stopped);
+                    }
+                }
+                Err(e) => return Err(PrintError::Cut(e)),
+            }
+        }
+        Ok(())
     }
 }
 
 impl ReceiptPrinter for FilePrinter {
     fn print(&mut self, job: &[u8]) -> Result<Health, PrintError> {
         let mut file = self.open().map_err(PrintError::Lost)?;
-        file.write_all(job).map_err(PrintError::Cut)?;
+        self.write(&mut file, job)?;
         Ok(Health::Ok)
     }
 
@@ -189,13 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn a_file_gets_job_after_job() {
+    fn a_file_gets_job_after_job_and_a_stuck_device_is_not_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let mut printer = FilePrinter::new(&dir.path().join("r.bin"));
         assert_eq!(printer.health(), Health::Ok);
         printer.print(b"one").unwrap();
         printer.print(b"two").unwrap();
         assert_eq!(std::fs::read(dir.path().join("r.bin")).unwrap(), b"onetwo");
+        let mut stuck = FilePrinter { path: dir.path().join("fifo"), patience: Duration::from_millis(1) };
+        rustix::fs::mkfifoat(rustix::fs::CWD, &stuck.path, rustix::fs::Mode::RWXU).unwrap();
+        let _reader = File::options().read(true).write(true).open(&stuck.path).unwrap();
+        assert!(matches!(stuck.print(&[0; 200_000]), Err(PrintError::Stopped)));
         let mut nowhere = FilePrinter::new(&dir.path().join("no/such"));
         assert_eq!(nowhere.health(), Health::Lost);
         assert!(matches!(nowhere.print(b"x"), Err(PrintError::Lost(_))));

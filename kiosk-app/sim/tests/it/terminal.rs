@@ -4,12 +4,13 @@ use kiosk_core::{
 };
 use kiosk_devices::{
     AbortFlag, ChargeRequest, PaymentTerminal, ZvtTerminal,
-    zvt::{ZvtLimits, ZvtPassword},
+    zvt::{Framer, ZvtLimits, ZvtPassword, command},
 };
 use kiosk_sim::{Mode, TerminalSim, Transaction};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -46,6 +47,33 @@ fn an_approval_comes_with_amount_receipt_and_the_last_digits_only() {
     // The simulated terminal sends whole card numbers; none is in anything that came out.
     assert!(!format!("{outcome:?}{terminal:?}").contains("411111"));
     assert_eq!(sim.books(), [Transaction { receipt: 1, amount: 1250, reversed: false }]);
+}
+
+#[test]
+fn no_card_number_is_in_the_most_talkative_log() {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let sim = sim(Mode::Approve);
+    let log = Log::default();
+    let writer = log.clone();
+    let everything = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    tracing::subscriber::with_default(everything.finish(), || {
+        let mut terminal = client(sim.address(), limits());
+        (0..20).for_each(|_| drop(charge(&mut terminal)));
+    });
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.matches("Apdu(04 0F, ").count(), 20, "the log does not see the messages at all");
+    for needle in ["411111", "41 11 11", "65, 17, 17", "0x41"] {
+        assert!(!text.contains(needle), "{needle}");
+    }
 }
 
 #[test]
@@ -141,10 +169,13 @@ fn scripted(script: &'static [&'static [u8]], piece: usize) -> SocketAddr {
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_nodelay(true).unwrap();
+        let (mut framer, mut heard) = (Framer::default(), [0; 64]);
         for answer in script {
-            let mut heard = [0; 64];
-            if stream.read(&mut heard).unwrap_or(0) == 0 {
-                return;
+            while framer.next().is_none() {
+                match stream.read(&mut heard).unwrap_or(0) {
+                    0 => return,
+                    n => framer.push(&heard[..n]),
+                }
             }
             for part in answer.chunks(piece) {
                 stream.write_all(part).unwrap();
@@ -189,9 +220,9 @@ fn a_terminal_that_refuses_the_registration_is_blocked() {
 fn a_till_that_does_not_acknowledge_the_approval_is_not_charged() {
     let sim = sim(Mode::Approve);
     let mut till = std::net::TcpStream::connect(sim.address()).unwrap();
-    let authorise = kiosk_devices::zvt::command::authorization(Minor(1250), Currency::EUR).unwrap().encode();
+    let authorise = command::authorization(Minor(1250), Currency::EUR).unwrap().encode();
     till.write_all(&authorise).unwrap();
-    let mut framer = kiosk_devices::zvt::Framer::default();
+    let mut framer = Framer::default();
     let mut chunk = [0; 64];
     loop {
         let n = till.read(&mut chunk).unwrap();

@@ -1,0 +1,8 @@
+//! The protocol from outside: frozen bytes, noise, replays.
+#![allow(clippy::unwrap_used)]
+
+mod it {
+    mod noise;
+    mod session;
+    mod version1;
+}
