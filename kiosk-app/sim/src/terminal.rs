@@ -12,7 +12,7 @@ use std::{
     io::{self, ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
@@ -70,8 +70,14 @@ pub struct Transaction {
 /// A running terminal.
 #[derive(Debug)]
 pub struct TerminalSim {
-    shared: Arc<Mutex<Shared>>,
+    desk: Arc<Desk>,
     address: SocketAddr,
+}
+
+#[derive(Debug)]
+struct Desk {
+    shared: Mutex<Shared>,
+    changed: Condvar,
 }
 
 #[derive(Debug)]
@@ -94,6 +100,8 @@ enum Heard {
 const TERMINAL_ID: u64 = 52_500_001;
 /// How often a waiting terminal says that it waits, so that the till does not give up.
 const STILL_WAITING: Duration = Duration::from_secs(3);
+/// How long a decision waits for a payment.
+const ON_ITS_WAY: Duration = Duration::from_secs(5);
 /// The specification's T3.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 /// Result codes: refused by the bank; ended by time-out or the stop key.
@@ -108,8 +116,9 @@ impl TerminalSim {
     pub fn start(listen: SocketAddr, mode: Mode, delay: Duration) -> io::Result<Self> {
         let listener = TcpListener::bind(listen)?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Mutex::new(Shared { mode, delay, books: vec![], waiting: None }));
-        let inside = Arc::clone(&shared);
+        let shared = Mutex::new(Shared { mode, delay, books: vec![], waiting: None });
+        let desk = Arc::new(Desk { shared, changed: Condvar::new() });
+        let inside = Arc::clone(&desk);
         thread::Builder::new().name("terminal".into()).spawn(move || {
             for stream in listener.incoming().flatten() {
                 if let Err(error) = Till::serve(stream, Arc::clone(&inside)) {
@@ -117,7 +126,7 @@ impl TerminalSim {
                 }
             }
         })?;
-        Ok(Self { shared, address })
+        Ok(Self { desk, address })
     }
 
     /// Where it listens.
@@ -127,15 +136,10 @@ impl TerminalSim {
 
     /// The terminal's own books.
     pub fn books(&self) -> Vec<Transaction> {
-        lock(&self.shared).books.clone()
+        lock(&self.desk.shared).books.clone()
     }
 
-    /// True while an authorisation waits for a person.
-    pub fn is_waiting(&self) -> bool {
-        lock(&self.shared).waiting.is_some()
-    }
-
-    /// Obeys a control line.
+    /// Obeys a control line. A decision in manual mode waits a few seconds for its payment.
     pub fn obey(&self, line: &str) -> Answer {
         let decision = match line {
             "approve" => Decision::Approve,
@@ -144,13 +148,20 @@ impl TerminalSim {
             _ => {
                 let mode = line.strip_prefix("mode ").and_then(Mode::named);
                 let known = "mode approve|decline|silent|manual, approve, decline, timeout";
-                lock(&self.shared).mode = mode.ok_or_else(|| unknown(line, known))?;
+                lock(&self.desk.shared).mode = mode.ok_or_else(|| unknown(line, known))?;
                 return Ok(());
             }
         };
-        let nobody = "no payment waits for a decision: say 'mode manual' and start one".to_owned();
-        let waiting = lock(&self.shared).waiting.take().ok_or_else(|| nobody.clone())?;
-        waiting.send(Heard::Decided(decision)).map_err(|_| nobody)
+        self.decide(decision).ok_or_else(|| "no payment waits for a decision: say 'mode manual' and start one".to_owned())
+    }
+
+    /// In manual mode a payment that has just been started on the screen may be on its way here: it is waited for.
+    fn decide(&self, decision: Decision) -> Option<()> {
+        let shared = lock(&self.desk.shared);
+        let none = |s: &mut Shared| s.waiting.is_none() && s.mode == Mode::Manual;
+        let shared = self.desk.changed.wait_timeout_while(shared, ON_ITS_WAY, none);
+        let waiting = shared.unwrap_or_else(PoisonError::into_inner).0.waiting.take()?;
+        waiting.send(Heard::Decided(decision)).ok()
     }
 }
 
@@ -159,7 +170,7 @@ struct Till {
     stream: TcpStream,
     heard: Receiver<Heard>,
     hear: Sender<Heard>,
-    shared: Arc<Mutex<Shared>>,
+    desk: Arc<Desk>,
 }
 
 /// The till has gone, or does not acknowledge.
@@ -173,12 +184,12 @@ impl From<io::Error> for Gone {
 }
 
 impl Till {
-    fn serve(stream: TcpStream, shared: Arc<Mutex<Shared>>) -> io::Result<()> {
+    fn serve(stream: TcpStream, desk: Arc<Desk>) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let (hear, heard) = channel();
         let (reading, to_till) = (stream.try_clone()?, hear.clone());
         thread::Builder::new().name("terminal in".into()).spawn(move || listen(reading, &to_till))?;
-        let mut till = Self { stream, heard, hear, shared };
+        let mut till = Self { stream, heard, hear, desk };
         thread::Builder::new().name("terminal till".into()).spawn(move || {
             while let Ok(Heard::Apdu(apdu)) = till.heard.recv() {
                 if till.command(&apdu).is_err() {
@@ -210,7 +221,7 @@ impl Till {
             return self.send_raw(&[0x84, 0x9C, 0x00]);
         };
         let (mode, delay) = {
-            let shared = lock(&self.shared);
+            let shared = lock(&self.desk.shared);
             (shared.mode, shared.delay)
         };
         if mode == Mode::Silent {
@@ -220,9 +231,10 @@ impl Till {
         self.say([0x04, 0xFF], &[INSERT_CARD])?;
         let end = match mode {
             Mode::Manual => {
-                lock(&self.shared).waiting = Some(self.hear.clone());
+                lock(&self.desk.shared).waiting = Some(self.hear.clone());
+                self.desk.changed.notify_all();
                 let end = self.wait(None);
-                lock(&self.shared).waiting = None;
+                lock(&self.desk.shared).waiting = None;
                 end?
             }
             Mode::Decline => self.wait(Some((delay, Decision::Decline)))?,
@@ -262,14 +274,14 @@ impl Till {
 
     fn approve(&mut self, amount: u64) -> Result<(), Gone> {
         let receipt = {
-            let mut shared = lock(&self.shared);
+            let mut shared = lock(&self.desk.shared);
             let receipt = u32::try_from(shared.books.len()).unwrap_or(u32::MAX) + 1;
             shared.books.push(Transaction { receipt, amount, reversed: false });
             receipt
         };
         let said = self.say([0x04, 0x0F], &approval(amount, receipt));
         if said.is_err() {
-            let mut shared = lock(&self.shared);
+            let mut shared = lock(&self.desk.shared);
             let booked = shared.books.iter_mut().find(|t| t.receipt == receipt);
             booked.into_iter().for_each(|t| t.reversed = true);
         }

@@ -165,7 +165,8 @@ mod tests {
         #[test]
         fn arbitrary_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..600), as_status in any::<bool>()) {
             if as_status && bytes.len() > 3 {
-                bytes[..3].copy_from_slice(&[0x04, 0x0F, (bytes.len() - 3).min(254) as u8]);
+                let n = (bytes.len() - 3).min(254) as u8;
+                bytes[..3].copy_from_slice(&[0x04, 0x0F, n]);
             }
             let mut framer = Framer::default();
             framer.push(&bytes);

@@ -125,24 +125,18 @@ fn a_charge_stopped_before_it_is_sent_is_not_sent() {
     assert!(matches!(charge(&mut terminal), ChargeOutcome::Approved { .. }));
 }
 
-/// Runs a charge and gives the control line once the terminal shows 'insert card'.
+/// Runs a charge and gives the control line, which waits for it.
 fn by_hand(line: &str, limits: ZvtLimits) -> (ChargeOutcome, TerminalSim) {
     let sim = sim(Mode::Manual);
-    assert!(sim.obey(line).is_err(), "nobody waits yet");
     let mut terminal = client(sim.address(), limits);
-    let (waits, waited) = std::sync::mpsc::channel();
-    let charge = std::thread::spawn(move || terminal.charge(&REQUEST, &AbortFlag::new(), &mut |_| waits.send(()).unwrap_or(())));
-    waited.recv_timeout(MS(10_000)).unwrap();
-    // The status is on the screen an instant before the terminal waits.
-    while !sim.is_waiting() {
-        std::thread::yield_now();
-    }
+    let charge = std::thread::spawn(move || charge(&mut terminal));
     sim.obey(line).unwrap();
     (charge.join().unwrap(), sim)
 }
 
 #[test]
 fn a_person_decides_in_manual_mode() {
+    assert!(sim(Mode::Approve).obey("approve").is_err(), "nobody waits in another mode");
     assert!(matches!(by_hand("approve", limits()).0, ChargeOutcome::Approved { .. }));
     assert_eq!(by_hand("decline", limits()).0, ChargeOutcome::Declined { code: 5 });
 }
