@@ -57,7 +57,7 @@ struct Token {
     /// What the token may be used for.
     #[arg(long, required = true)]
     scope: Option<tokens::Scope>,
-    /// Whose events it may write: /stores/<store>/devices/<device>, /stores/<store>, /channels/<channel>.
+    /// Whose events it may write: /stores/STORE/devices/DEVICE, /stores/STORE, /channels/CHANNEL.
     #[arg(long, default_value = "")]
     source: String,
 }

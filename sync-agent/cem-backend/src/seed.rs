@@ -155,7 +155,7 @@ fn plant(connection: &Connection, entry: &Entry, now_ms: i64) -> anyhow::Result<
         last_seen: entry.last_seen.clone(),
     };
     connection.execute("UPDATE visitor SET seed = ?2 WHERE id = ?1", params![entry.visitor, serde_json::to_string(&seed)?])?;
-    consent::say_here(connection, &entry.visitor, "seed", entry.consent, &entry.text_version, now_ms)?;
+    consent::say_here(connection, &entry.visitor, entry.consent, &entry.text_version, now_ms)?;
     let mut touched = Touched::default();
     touched.visitors.insert(entry.visitor.clone());
     for token in &entry.tokens {

@@ -1,4 +1,4 @@
-//! `data` by event type, version 1: what devices fill in and [`crate::validate`] checks. Members that may be absent are
+//! `data` by event type, version 1: what devices fill in and [`crate::validate()`] checks. Members that may be absent are
 //! `Option` (or an empty `Vec`); all others are required by the contract. Words are strings, because enumerations are
 //! open; those of version 1 are named where the member is.
 #![allow(missing_docs)] // The members are the contract's words; a sentence for each would only repeat them.

@@ -120,7 +120,7 @@ impl NewEvent {
         serde_json::to_vec(&wire).unwrap_or_else(|never| unreachable!("strings and JSON values always serialise: {never}"))
     }
 
-    /// Checks what the backend will check: see [`crate::validate`].
+    /// Checks what the backend will check: see [`crate::validate()`].
     pub fn validate(&self) -> Result<(), Invalid> {
         validate::validate_data(&self.kind, Some(&self.data))
     }
@@ -218,7 +218,7 @@ impl Event {
         Ok(Self { extra: members, ..event })
     }
 
-    /// Checks `data` against the table of types: see [`crate::validate`].
+    /// Checks `data` against the table of types: see [`crate::validate()`].
     pub fn validate(&self) -> Result<(), Invalid> {
         validate::validate_data(&self.kind, Some(&self.data).filter(|data| !data.is_null()))
     }

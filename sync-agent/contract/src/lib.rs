@@ -1,8 +1,8 @@
 //! The wire contract between a shop's devices and the CEM backend, version 1.
 //!
 //! What both ends share and nothing else: the CloudEvents that devices write ([`NewEvent`], [`Event`], [`kinds`],
-//! [`data`]), the validator that a device runs before it commits and the backend before it accepts ([`validate`]), the
-//! backend's answer and its pure classification ([`BatchAnswer`], [`classify`]), the guest's profile in its signed
+//! [`data`]), the validator that a device runs before it commits and the backend before it accepts ([`validate()`]), the
+//! backend's answer and its pure classification ([`BatchAnswer`], [`classify()`]), the guest's profile in its signed
 //! envelope ([`Profile`], [`Envelope`]), and the fleet's status messages ([`DeviceStatus`]).
 //!
 //! The crate does no IO, reads no clock and draws no randomness.
@@ -14,7 +14,7 @@
 //! - An event's `id` is a UUIDv7 made once and kept for ever. `log` and `sequence` number the events of one device's log
 //!   file without a gap, from 1, as 20 digits.
 //! - An event of a known type is refused only when a required field is missing or has the wrong JSON type.
-//! - Only a per-event result acknowledges an event: see [`classify`].
+//! - Only a per-event result acknowledges an event: see [`classify()`].
 
 #![forbid(unsafe_code)]
 

@@ -159,14 +159,13 @@ pub(super) async fn consent(
     let ConsentChange { consent, text_version } = body::json(request).await?;
     let level =
         Consent::from_word(&consent).ok_or_else(|| HttpError::bad("consent is one of none, service, personal, marketing"))?;
-    let stream = if channel { caller.source().to_owned() } else { "console".to_owned() };
     let now = now_ms();
     let asked = id.clone();
     let set = app.store.writer.run(move |connection| {
         let Some(survivor) = visitor::survivor(connection, &asked)? else { return Ok(None) };
         // Said of the person: of every id that was merged, or the strictest of the others would stay in force.
         for member in visitor::members(connection, &survivor)? {
-            consents::say_here(connection, &member, &stream, level, &text_version, now)?;
+            consents::say_here(connection, &member, level, &text_version, now)?;
         }
         visitor::refold(connection, &survivor, now)?;
         visitor::profile(connection, &asked)

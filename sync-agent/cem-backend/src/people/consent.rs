@@ -12,6 +12,8 @@ use serde_json::Value;
 
 /// The stream of the levels that ordinary events carry: counted only where nothing was said.
 const ENVELOPE: &str = "envelope";
+/// The stream of what was said at the backend itself.
+const HERE: &str = "backend";
 
 /// One word about consent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,19 +80,12 @@ pub(crate) fn say(connection: &Connection, visitor: &str, statement: &Statement,
     Ok(())
 }
 
-/// A word said in the office, on the backend's own clock.
-pub(crate) fn say_here(
-    connection: &Connection,
-    visitor: &str,
-    stream: &str,
-    level: Consent,
-    text_version: &str,
-    now_ms: i64,
-) -> Result<()> {
+/// A word said at the backend itself, by console, channel or seed: one stream, whose order the backend knows.
+pub(crate) fn say_here(connection: &Connection, visitor: &str, level: Consent, text_version: &str, now_ms: i64) -> Result<()> {
     let position: i64 = connection
         .prepare_cached("SELECT coalesce(max(position), 0) + 1 FROM consent WHERE visitor = ?1 AND stream = ?2")?
-        .query_row([visitor, stream], |row| row.get(0))?;
-    let statement = Statement { stream: stream.to_owned(), position, earliest_ms: now_ms, latest_ms: now_ms, level };
+        .query_row([visitor, HERE], |row| row.get(0))?;
+    let statement = Statement { stream: HERE.to_owned(), position, earliest_ms: now_ms, latest_ms: now_ms, level };
     say(connection, visitor, &statement, text_version)
 }
 

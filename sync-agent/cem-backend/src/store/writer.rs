@@ -46,7 +46,7 @@ impl Writer {
         let job: Job = Box::new(move |connection| {
             let written = in_savepoint(connection, write);
             Box::new(move |committed| {
-                let outcome = committed.map_err(StoreError::Busy).and(Ok(())).and_then(|()| written);
+                let outcome = committed.map_err(StoreError::Busy).and(written);
                 // The caller may have gone away; what was committed stays committed.
                 let _ = answer.send(outcome);
             })
