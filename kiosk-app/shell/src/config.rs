@@ -28,7 +28,8 @@
 //! A key that is not listed here is an error that names file, line and key. Relative paths are taken from the folder of
 //! the file itself, so that a kiosk's folder can be moved.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     fs,
@@ -107,7 +108,7 @@ pub struct ProfileKey {
     /// Key id as in the envelope.
     pub id: String,
     /// The public key.
-    pub public: [u8; 32],
+    pub public: VerifyingKey,
 }
 
 /// Where the sync agent is met.
@@ -193,9 +194,9 @@ impl KioskConfig {
     /// A sentence that names the file, the line and the key where there is one, and says what to do.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let raw: RawConfig = read_strict(path)?;
+        let (text, raw) = read_strict(path)?;
         let from = path.parent().unwrap_or(Path::new(""));
-        Self::check(raw, from).with_context(|| format!("{}", path.display()))
+        Self::check(raw, from).map_err(|Fault { key, why }| anyhow!("{}:{}: {key}: {why}", path.display(), line_of(&text, key)))
     }
 
     /// The `source` of every event of this device.
@@ -208,10 +209,12 @@ impl KioskConfig {
         self.data.join("kiosk.db")
     }
 
-    fn check(raw: RawConfig, from: &Path) -> Result<Self> {
+    fn check(raw: RawConfig, from: &Path) -> std::result::Result<Self, Fault> {
         check_id("store", &raw.store)?;
         check_id("device", &raw.device)?;
-        ensure!(raw.letter.is_ascii_uppercase(), "letter: '{}' is not one of A to Z", raw.letter);
+        if !raw.letter.is_ascii_uppercase() {
+            return Err(Fault::new("letter", format!("'{}' is not one of A to Z", raw.letter)));
+        }
         check_range("session.idle_s", raw.session.idle_s, 5, 600)?;
         check_range("session.still_there_s", raw.session.still_there_s, 3, 120)?;
         check_range("session.done_s", raw.session.done_s, 3, 120)?;
@@ -238,64 +241,102 @@ impl KioskConfig {
     }
 }
 
-/// Reads a TOML file of ours: bounded, and an unknown or missing key is an error with file and line.
-///
-/// # Errors
-/// `FILE:LINE: what is wrong`.
-pub(crate) fn read_strict<T: DeserializeOwned>(path: &Path) -> Result<T> {
+/// A value that cannot be: its dotted key, and what to do.
+struct Fault {
+    key: &'static str,
+    why: String,
+}
+
+impl Fault {
+    fn new(key: &'static str, why: String) -> Self {
+        Self { key, why }
+    }
+}
+
+/// Reads a TOML file of ours with its text: bounded, and an unknown or missing key is an error with file and line.
+fn read_strict<T: DeserializeOwned>(path: &Path) -> Result<(String, T)> {
     let size = fs::metadata(path).with_context(|| format!("{}: cannot be read", path.display()))?.len();
     ensure!(size <= CONFIG_BYTES, "{}: {size} bytes; a config has at most {CONFIG_BYTES}", path.display());
     let text = fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-    toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| 1 + text.as_bytes().iter().take(span.start).filter(|b| **b == b'\n').count());
-        anyhow::anyhow!("{}:{line}: {}", path.display(), error.message())
-    })
+    let value = toml::from_str(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = 1 + text.bytes().take(start).filter(|b| *b == b'\n').count();
+        anyhow!("{}:{line}: {}", path.display(), error.message())
+    })?;
+    Ok((text, value))
 }
 
-fn check_id(key: &str, id: &str) -> Result<()> {
-    let plain = id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    ensure!(
-        plain && !id.is_empty() && id.len() <= ID_CHARS,
-        "{key}: '{}' is not 1 to {ID_CHARS} of a-z, 0-9 and '-'",
-        id.chars().take(ID_CHARS).collect::<String>()
-    );
-    Ok(())
-}
-
-fn check_range(key: &str, value: Option<u32>, min: u32, max: u32) -> Result<()> {
-    if let Some(value) = value {
-        ensure!((min..=max).contains(&value), "{key}: {value} is not between {min} and {max} seconds");
+/// The line on which a dotted key stands, 1 for one that is not written there.
+fn line_of(text: &str, dotted: &str) -> usize {
+    let mut table = String::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+            table = format!("{}.", name.trim());
+        } else if let Some((key, _)) = line.split_once('=')
+            && format!("{table}{}", key.trim()) == dotted
+        {
+            return at + 1;
+        }
     }
-    Ok(())
+    1
 }
 
-fn check_profile_keys(raw: &[RawProfileKey]) -> Result<Vec<ProfileKey>> {
-    ensure!(raw.len() <= PROFILE_KEYS, "cem.profile_keys: {} keys; at most {PROFILE_KEYS}", raw.len());
+fn check_id(key: &'static str, id: &str) -> std::result::Result<(), Fault> {
+    let plain = id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if plain && !id.is_empty() && id.len() <= ID_CHARS {
+        return Ok(());
+    }
+    let shown: String = id.chars().take(ID_CHARS).collect();
+    Err(Fault::new(key, format!("'{shown}' is not 1 to {ID_CHARS} of a-z, 0-9 and '-'")))
+}
+
+fn check_range(key: &'static str, value: Option<u32>, min: u32, max: u32) -> std::result::Result<(), Fault> {
+    match value {
+        Some(value) if !(min..=max).contains(&value) => {
+            Err(Fault::new(key, format!("{value} is not between {min} and {max} seconds")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_profile_keys(raw: &[RawProfileKey]) -> std::result::Result<Vec<ProfileKey>, Fault> {
+    let fault = |why| Fault::new("cem.profile_keys", why);
+    if raw.len() > PROFILE_KEYS {
+        return Err(fault(format!("{} keys; at most {PROFILE_KEYS}", raw.len())));
+    }
     raw.iter()
         .map(|key| {
-            let public =
-                hex32(&key.public).with_context(|| format!("cem.profile_keys: `public` of '{}' is not 64 hex digits", key.id))?;
+            let bytes = hex32(&key.public).ok_or_else(|| {
+                fault(format!("`public` of '{}' is not 64 hex digits; `cem-backend profile-key` prints it", key.id))
+            })?;
+            let public = VerifyingKey::from_bytes(&bytes)
+                .map_err(|_| fault(format!("`public` of '{}' is not an Ed25519 key; copy it again from the backend", key.id)))?;
             Ok(ProfileKey { id: key.id.clone(), public })
         })
         .collect()
 }
 
-fn read_tenant_key(path: &Path) -> Result<[u8; 32]> {
+fn read_tenant_key(path: &Path) -> std::result::Result<[u8; 32], Fault> {
     use std::os::unix::fs::PermissionsExt as _;
     let shown = path.display();
-    let meta = match fs::metadata(path) {
-        Ok(meta) => meta,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
-            "cem.tenant_key_file: {shown} is missing. Copy the tenant key that the CEM backend issued for this company there \
-             (64 hex digits, mode 0600); without it no card can be recognised"
-        ),
-        Err(error) => return Err(error).with_context(|| format!("cem.tenant_key_file: {shown} cannot be read")),
-    };
-    let mode = meta.permissions().mode();
-    ensure!(mode & 0o077 == 0, "cem.tenant_key_file: others can read {shown}; run: chmod 600 {shown}");
-    ensure!(meta.len() <= 256, "cem.tenant_key_file: {shown} is not a key: it must hold 64 hex digits and nothing else");
-    let text = fs::read_to_string(path).with_context(|| format!("cem.tenant_key_file: {shown} cannot be read"))?;
-    hex32(text.trim()).with_context(|| format!("cem.tenant_key_file: {shown} must hold 64 hex digits and nothing else"))
+    let fault = |why| Fault::new("cem.tenant_key_file", why);
+    let meta = fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => fault(format!(
+            "{shown} is missing. Copy the tenant key that the CEM backend issued for this company there (64 hex digits, mode \
+             0600); without it no card can be recognised"
+        )),
+        _ => fault(format!("{shown} cannot be read: {error}")),
+    })?;
+    if meta.permissions().mode() & 0o077 != 0 {
+        return Err(fault(format!("others can read {shown}; run: chmod 600 {shown}")));
+    }
+    let wrong = || fault(format!("{shown} must hold 64 hex digits and nothing else"));
+    if meta.len() > 256 {
+        return Err(wrong());
+    }
+    let text = fs::read_to_string(path).map_err(|error| fault(format!("{shown} cannot be read: {error}")))?;
+    hex32(text.trim()).ok_or_else(wrong)
 }
 
 fn hex32(text: &str) -> Option<[u8; 32]> {
@@ -325,7 +366,7 @@ board = "/etc/board.toml"
 content = "shop"
 [cem]
 tenant_key_file = "tenant.key"
-profile_keys = [{ id = "a", public = "0101010101010101010101010101010101010101010101010101010101010101" }]
+profile_keys = [{ id = "a", public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a" }]
 [agent]
 ask = "ask.sock"
 wake = "wake.sock"
@@ -358,7 +399,7 @@ idle_s = 30
         assert_eq!(config.kiosk_db(), dir.path().join("data/kiosk.db"));
         assert_eq!(config.board, Path::new("/etc/board.toml"));
         assert_eq!(config.tenant_key.bytes, [0xab; 32]);
-        assert_eq!(config.profile_keys[0].public, [1; 32]);
+        assert_eq!(config.profile_keys[0].public.as_bytes()[..2], [0xd7, 0x5a]);
         assert_eq!(config.session.idle_s, Some(30));
         assert!(!format!("{config:?}").contains("171"), "the key must not show in Debug output");
     }
@@ -402,8 +443,10 @@ idle_s = 30
     #[test]
     fn ids_and_times_out_of_bounds_are_refused_with_their_key() {
         let said = refusal(folder(&GOOD.replace("s-001", "S 001")).path());
-        assert!(said.contains("store: 'S 001'"), "{said}");
+        assert!(said.contains("kiosk.toml:1: store: 'S 001'"), "{said}");
         let said = refusal(folder(&GOOD.replace("idle_s = 30", "idle_s = 3600")).path());
-        assert!(said.contains("session.idle_s: 3600"), "{said}");
+        assert!(said.contains("kiosk.toml:15: session.idle_s: 3600"), "{said}");
+        let said = refusal(folder(&GOOD.replace("d75a98", "zz5a98")).path());
+        assert!(said.contains("kiosk.toml:9: cem.profile_keys: `public` of 'a'"), "{said}");
     }
 }

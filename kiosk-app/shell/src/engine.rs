@@ -26,6 +26,8 @@ use std::sync::Arc;
 
 /// Failures that one input may lead to in a row; the core answers each with less.
 const FOLLOW_UPS: usize = 8;
+/// Events that a replay gathers into one transaction.
+const REPLAY_EVENTS: usize = 256;
 
 /// Hands: what acts on the world. Each call only hands over and never waits; results come back as inputs.
 pub trait Ports: Send {
@@ -70,7 +72,8 @@ pub enum Durability {
     Every,
     /// Those that belong to a sale or a payment; telemetry is handed over and its end looked at later.
     Money,
-    /// None until [`Engine::flush`]. Only for replays: the engine then refuses to charge, print or open the drawer.
+    /// None until [`Engine::flush`]. Only for replays: the engine then refuses to charge, print or open the drawer, many
+    /// records make one transaction, and a record that is refused ends the engine, so that a replay is whole or fails.
     DangerousAtFlush,
 }
 
@@ -100,6 +103,8 @@ pub struct Engine {
     charging: Option<Id>,
     /// The end of a payment was refused, and the core will offer it again.
     owes: bool,
+    /// Records of a replay that wait for company.
+    gathered: Commit,
     counts: Counts,
 }
 
@@ -120,6 +125,7 @@ impl Engine {
             durability: Durability::Every,
             charging: None,
             owes: false,
+            gathered: Commit::default(),
             counts: Counts::default(),
         }
     }
@@ -208,6 +214,7 @@ impl Engine {
     /// # Errors
     /// [`Dead`]: the process must exit.
     pub fn flush(&mut self) -> Result<(), Dead> {
+        self.submit_gathered()?;
         self.journal.flush().or_else(|error| self.note(error, Class::Sale, 0))
     }
 
@@ -264,6 +271,9 @@ impl Engine {
     /// True where the record counts as taken: on disk, or telemetry that may be lost.
     fn record(&mut self, record: &Record) -> Result<bool, Dead> {
         let commit = self.recorder.commit(record, self.kiosk.catalogue().currency);
+        if self.durability == Durability::DangerousAtFlush {
+            return self.gather(commit).map(|()| true);
+        }
         let (class, events) = (commit.class, commit.events.len() as u64);
         let result = match class {
             Class::Settlement => self.settle(commit),
@@ -283,6 +293,35 @@ impl Engine {
             Durability::Money if class != Class::Telemetry => Wait::Durable,
             Durability::Money | Durability::DangerousAtFlush => Wait::Later,
         }
+    }
+
+    fn gather(&mut self, commit: Commit) -> Result<(), Dead> {
+        self.gathered.events.extend(commit.events);
+        self.gathered.orders.extend(commit.orders);
+        self.gathered.attempts.extend(commit.attempts);
+        // Days only go forward in a replay, and the disk keeps the greatest number of each.
+        let other_day =
+            |old: &edge_db::OrderCounter| commit.counter.as_ref().is_some_and(|new| new.business_date != old.business_date);
+        let turns = self.gathered.counter.as_ref().is_some_and(other_day);
+        let full = self.gathered.events.len() >= REPLAY_EVENTS;
+        if turns || full {
+            let counter = commit.counter;
+            self.submit_gathered()?;
+            self.gathered.counter = counter;
+        } else if commit.counter.is_some() {
+            self.gathered.counter = commit.counter;
+        }
+        Ok(())
+    }
+
+    fn submit_gathered(&mut self) -> Result<(), Dead> {
+        let commit = std::mem::take(&mut self.gathered);
+        if commit.events.is_empty() && commit.counter.is_none() {
+            return Ok(());
+        }
+        // Nothing of a replay may be refused for being telemetry.
+        let commit = Commit { class: Class::Sale, ..commit };
+        self.journal.commit(commit, Wait::Later).map_err(|error| Dead(error.to_string()))
     }
 
     /// Records the end of a payment. One that cannot be recorded as it is, is recorded in part, because an approval that is

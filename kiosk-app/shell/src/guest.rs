@@ -4,7 +4,6 @@
 //! expired, and is not older than the last one seen of that visitor.
 
 use crate::{clock::Clock, config::ProfileKey, words};
-use anyhow::{Context as _, Result};
 use cem_contract::{Envelope, IssuedProfile, PROFILE_PAYLOAD_TYPE, time::parse_rfc3339};
 use ed25519_dalek::VerifyingKey;
 use kiosk_core::device::{Consent, Guest, UsualItem};
@@ -32,19 +31,8 @@ pub(crate) struct LookUp {
 
 impl LookUp {
     /// For profiles made for `store`.
-    ///
-    /// # Errors
-    /// Names the key that is not one.
-    pub(crate) fn new(keys: &[ProfileKey], store: String, clock: Arc<dyn Clock>) -> Result<Self> {
-        let keys = keys
-            .iter()
-            .map(|key| {
-                VerifyingKey::from_bytes(&key.public).with_context(|| {
-                    format!("cem.profile_keys: `public` of '{}' is not an Ed25519 key; copy it again from the backend", key.id)
-                })
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self { keys, store, clock, versions: BTreeMap::new() })
+    pub(crate) fn new(keys: &[ProfileKey], store: String, clock: Arc<dyn Clock>) -> Self {
+        Self { keys: keys.iter().map(|key| key.public).collect(), store, clock, versions: BTreeMap::new() }
     }
 
     /// A profile that the agent has answered with: just made, or out of its own cache.
@@ -183,9 +171,9 @@ mod tests {
 
     fn look_up() -> (LookUp, VirtualClock) {
         let clock = VirtualClock::new(Now { mono_ms: 0, utc_ms: Some(NOW), offset_min: 0, quality: ClockQuality::Synced });
-        let public = SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
+        let public = SigningKey::from_bytes(&[7; 32]).verifying_key();
         let keys = [ProfileKey { id: "a".into(), public }];
-        (LookUp::new(&keys, "s-001".into(), Arc::new(clock.clone())).unwrap(), clock)
+        (LookUp::new(&keys, "s-001".into(), Arc::new(clock.clone())), clock)
     }
 
     #[test]

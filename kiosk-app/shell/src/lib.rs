@@ -11,7 +11,7 @@
 //! - [`Shell`] runs a kiosk: one queue, one loop, one named thread a device (`terminal`, `printer`, `reader`, `board`,
 //!   `identify`) and `content`, which watches the shop's folder.
 //! - [`Engine`] is the same without threads and clock, for tests and replays: [`Engine::handle`] carries out law 1, record,
-//!   then act.
+//!   then act. [`replay`] makes one for baskets that were sold elsewhere.
 //! - [`Recorder`] turns domain events into wire events and rows.
 //! - [`KioskConfig`] is `kiosk.toml`; [`Content`] is the shop's folder.
 //!
@@ -63,4 +63,4 @@ pub use mailbox::Refused;
 pub use outbox::OutboxJournal;
 pub use record::{Recorder, Recording};
 pub use shell::{Shell, ShellHandle, Sink};
-pub use start::{open_attempts, order_counter};
+pub use start::{open_attempts, order_counter, replay};

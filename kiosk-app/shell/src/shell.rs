@@ -20,6 +20,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, channel},
     },
     thread::{self, JoinHandle},
@@ -55,6 +56,7 @@ pub struct Shell {
 #[derive(Clone, Debug)]
 pub struct ShellHandle {
     sender: Sender,
+    beats: Arc<AtomicU64>,
     content: Shown,
     board: Arc<BoardConfig>,
 }
@@ -92,8 +94,9 @@ impl Shell {
         let asked = asked.context("agent.answer: the socket cannot be made")?;
         let journal = Box::new(OutboxJournal::new(disk.outbox));
         let engine = Engine::new(disk.kiosk, disk.recorder, journal, Box::new(hands));
-        let handle = ShellHandle { sender, content: shown.clone(), board };
-        let work = Loop { engine, inbox, clock, sink, shown, currency, pending: None, last: None };
+        let handle = ShellHandle { sender, beats: Arc::default(), content: shown.clone(), board };
+        let beats = handle.beats.clone();
+        let work = Loop { engine, inbox, clock, sink, beats, shown, currency, pending: None, last: None };
         let thread = thread::Builder::new().name("shell".to_owned()).spawn(move || run_to_the_end(work))?;
         Ok(Self { handle, stopping, thread: Some(thread), alive, _asked: asked })
     }
@@ -144,6 +147,12 @@ impl ShellHandle {
         self.sender.refused()
     }
 
+    /// Rounds of the loop since the start: it grows at least once a second while the loop makes progress, whatever else the
+    /// process does. A watchdog is fed by its growing and by nothing else.
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
+    }
+
     /// All content in force: what the ids in the last snapshot refer to. A new menu comes into force at an attract screen,
     /// and is another `Arc` from then on.
     pub fn content(&self) -> Arc<Content> {
@@ -167,6 +176,7 @@ struct Loop {
     inbox: Mailbox,
     clock: Arc<dyn Clock>,
     sink: Sink,
+    beats: Arc<AtomicU64>,
     shown: Shown,
     currency: SharedCurrency,
     /// Content that the core has been given and not put in force yet.
@@ -204,6 +214,7 @@ impl Loop {
         let due = self.last.as_ref().and_then(|snapshot| snapshot.next_tick_ms);
         let left = |now: Now| due.map_or(IDLE, |at| Duration::from_millis(at.saturating_sub(now.mono_ms)).min(IDLE));
         let message = self.inbox.next(left(self.clock.now()));
+        self.beats.fetch_add(1, Ordering::Relaxed);
         if due.is_some_and(|at| self.clock.now().mono_ms >= at) {
             self.step(Input::Tick)?;
         }
@@ -255,5 +266,134 @@ fn publish(snapshot: Snapshot, last: &mut Option<Arc<Snapshot>>, sink: &Sink) {
         let snapshot = Arc::new(snapshot);
         *last = Some(snapshot.clone());
         sink(snapshot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{
+        clock::VirtualClock,
+        engine::Ports,
+        journal::{Journal, JournalError, Wait},
+        record::{Recorder, Recording},
+    };
+    use edge_db::{AttemptState, Commit};
+    use kiosk_core::{
+        ClockQuality, Config, DeviceEvent, Id, Minor, Receipt, Service, Signal, Stage, Tender, device::ChargeOutcome,
+    };
+    use std::path::Path;
+
+    /// A journal and a terminal that remember.
+    #[derive(Clone, Default)]
+    struct World {
+        commits: Arc<Mutex<Vec<Commit>>>,
+        charge: Arc<Mutex<Option<(Id, Minor)>>>,
+    }
+
+    impl Journal for World {
+        fn commit(&mut self, commit: Commit, _: Wait) -> std::result::Result<(), JournalError> {
+            self.commits.lock().unwrap().push(commit);
+            Ok(())
+        }
+        fn flush(&mut self) -> std::result::Result<(), JournalError> {
+            Ok(())
+        }
+    }
+
+    impl Ports for World {
+        fn charge(&mut self, attempt: Id, amount: Minor) -> bool {
+            *self.charge.lock().unwrap() = Some((attempt, amount));
+            true
+        }
+        fn abort_charge(&mut self, _: Id) {}
+        fn identify(&mut self, _: String) {}
+        fn print(&mut self, _: Receipt) -> bool {
+            true
+        }
+        fn signal(&mut self, _: Signal) {}
+        fn open_drawer(&mut self) -> bool {
+            true
+        }
+    }
+
+    fn demo() -> Content {
+        Content::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/demo")).unwrap()
+    }
+
+    /// A loop that stands still, its queue, its world, and what it has shown.
+    fn a_loop(content: Content) -> (Loop, Sender, World, Receiver<Arc<Snapshot>>) {
+        let world = World::default();
+        let who = Recording { device: "k-01".into(), role: "kiosk", terminal: "t".into(), boot: "b".into(), seed: [1; 32] };
+        let kiosk = Kiosk::new(Config::default(), content.catalogue.clone());
+        let engine = Engine::new(kiosk, Recorder::new(who), Box::new(world.clone()), Box::new(world.clone()));
+        let now = Now { mono_ms: 1, utc_ms: Some(1_795_257_000_000), offset_min: 0, quality: ClockQuality::Synced };
+        let (sender, inbox) = mailbox();
+        let (shows, shown) = channel();
+        let currency = SharedCurrency::new(Mutex::new(content.catalogue.currency));
+        let work = Loop {
+            engine,
+            inbox,
+            clock: Arc::new(VirtualClock::new(now)),
+            sink: Box::new(move |snapshot| shows.send(snapshot).unwrap()),
+            beats: Arc::default(),
+            shown: Shown::new(RwLock::new(Arc::new(content))),
+            currency,
+            pending: None,
+            last: None,
+        };
+        (work, sender, world, shown)
+    }
+
+    fn order(sender: &Sender, tender: Tender) {
+        let line = Intent::AddOpenPrice { sku: "x".into(), name: "X".into(), quantity: 1, amount: Minor(390) };
+        let begin = [Intent::Begin, Intent::ChooseService(Service::EatIn), line];
+        for intent in begin.into_iter().chain([Intent::OpenBasket, Intent::Checkout, Intent::Pay(tender)]) {
+            sender.intent(intent).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_stop_waits_for_the_payment_at_the_terminal_and_takes_no_touch_meanwhile() {
+        let (mut work, sender, world, shown) = a_loop(demo());
+        let waiting = thread::spawn(move || {
+            let result = work.run();
+            (result, work)
+        });
+        order(&sender, Tender::Card);
+        let paying = shown.iter().find(|snapshot| snapshot.stage == Stage::Paying);
+        assert!(paying.is_some());
+        sender.message(Message::Stop).unwrap();
+        sender.intent(Intent::CancelPayment).unwrap();
+        let (attempt, amount) = world.charge.lock().unwrap().unwrap();
+        let outcome = ChargeOutcome::Approved { amount, reference: 3, masked: String::new() };
+        sender.device(DeviceEvent::ChargeEnded { attempt, outcome }).unwrap();
+        let (result, work) = waiting.join().unwrap();
+        result.unwrap();
+        assert!(!work.engine.money_in_flight());
+        let commits = world.commits.lock().unwrap();
+        let last = commits.iter().flat_map(|commit| &commit.attempts).next_back().unwrap();
+        assert_eq!(last.state, AttemptState::Approved);
+    }
+
+    #[test]
+    fn a_new_menu_and_its_pictures_come_into_force_together_at_the_next_attract_screen() {
+        let (mut work, sender, _, _shown) = a_loop(demo());
+        let old = work.shown.read().unwrap().clone();
+        order(&sender, Tender::Cash);
+        sender.message(Message::Content(Box::new(demo()))).unwrap();
+        while let Some(message) = work.inbox.next(Duration::ZERO) {
+            match message {
+                Message::Input(input) => work.step(input).unwrap(),
+                Message::Content(content) => work.take(*content).unwrap(),
+                Message::Stop => unreachable!("nobody stops it"),
+            }
+        }
+        assert!(Arc::ptr_eq(&old, &work.shown.read().unwrap()), "a visit keeps the menu that it began with");
+        work.step(Input::Intent(Intent::Finish)).unwrap();
+        let new = work.shown.read().unwrap().clone();
+        assert!(!Arc::ptr_eq(&old, &new));
+        assert!(Arc::ptr_eq(&new.catalogue, work.engine.kiosk().catalogue()));
     }
 }

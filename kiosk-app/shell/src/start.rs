@@ -6,14 +6,16 @@ use crate::{
     clock::Clock,
     config::{AgentPaths, KioskConfig, SessionTimes},
     content::{Content, Shown},
+    engine::{Durability, Engine, NoPorts},
     guest::LookUp,
+    outbox::OutboxJournal,
     pseudonym::Pseudonyms,
     record::{Recorder, Recording},
     words,
 };
 use anyhow::{Context as _, Result};
 use edge_db::{AttemptRow, AttemptState, Outbox, OutboxOptions};
-use kiosk_core::{Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, device::Health, event::PaymentFact};
+use kiosk_core::{Catalogue, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, event::PaymentFact};
 use kiosk_devices::{BoardConfig, ReceiptLayout, open_peripherals, open_printer, open_reader, open_terminal, render_receipt};
 use std::{
     fs,
@@ -39,13 +41,7 @@ pub(crate) fn open(config: &KioskConfig, content: &Content) -> Result<OnDisk> {
     tell(&outbox);
     let mut kiosk = Kiosk::new(core_config(config, seed()?), content.catalogue.clone());
     kiosk.restore(open_attempts(&outbox)?, order_counter(&outbox)?);
-    let recorder = Recorder::new(Recording {
-        device: config.device.clone(),
-        role: config.role.word(),
-        terminal: format!("{}/terminal", config.device),
-        boot: boot_id(),
-        seed: seed()?,
-    });
+    let recorder = Recorder::new(Recording::here(&config.device, config.role.word())?);
     Ok(OnDisk { outbox, kiosk, recorder })
 }
 
@@ -105,6 +101,17 @@ pub fn order_counter(outbox: &Outbox) -> Result<OrderCounter> {
     Ok(OrderCounter { business_date: order.business_date, last: u32::try_from(last).unwrap_or(u32::MAX) })
 }
 
+impl Recording {
+    /// A device recording on this machine, in this boot.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn here(device: &str, role: &'static str) -> Result<Self> {
+        let terminal = format!("{device}/terminal");
+        Ok(Self { device: device.to_owned(), role, terminal, boot: boot_id(), seed: seed()? })
+    }
+}
+
 fn core_config(config: &KioskConfig, seed: [u8; 32]) -> Config {
     let default = Config::default();
     let SessionTimes { idle_s, still_there_s, done_s } = config.session;
@@ -130,6 +137,19 @@ fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
+/// An engine for replaying baskets into an outbox, without any hardware: feed it intents with the times at which they
+/// happened, and [`Engine::flush`] at the end. Records gather into large transactions; a sale in cash is complete without a
+/// device, a card is not taken.
+///
+/// # Errors
+/// When the outbox cannot be read.
+pub fn replay(outbox: Arc<Outbox>, config: Config, catalogue: Arc<Catalogue>, who: Recording) -> Result<Engine> {
+    let mut kiosk = Kiosk::new(config, catalogue);
+    kiosk.restore(open_attempts(&outbox)?, order_counter(&outbox)?);
+    let engine = Engine::new(kiosk, Recorder::new(who), Box::new(OutboxJournal::new(outbox)), Box::new(NoPorts));
+    Ok(engine.with_durability(Durability::DangerousAtFlush))
+}
+
 /// Opens what the board-config names.
 pub(crate) fn fit(config: &KioskConfig, board: &BoardConfig, shown: &Shown, clock: &Arc<dyn Clock>) -> Result<Fitted> {
     let pseudonyms = Pseudonyms::new(config.tenant_key.clone());
@@ -138,13 +158,13 @@ pub(crate) fn fit(config: &KioskConfig, board: &BoardConfig, shown: &Shown, cloc
         terminal: open_terminal(board),
         printer: open_printer(board).map(|printer| (printer, renderer(board, shown.clone(), clock.clone()))),
         board: open_peripherals(board).context("the microcontroller board cannot be opened")?,
-        agent: config.agent.as_ref().map(|paths| agent(paths, config, clock)).transpose()?,
+        agent: config.agent.as_ref().map(|paths| agent(paths, config, clock)),
     })
 }
 
-fn agent(paths: &AgentPaths, config: &KioskConfig, clock: &Arc<dyn Clock>) -> Result<(Box<dyn AgentSide>, LookUp)> {
-    let look_up = LookUp::new(&config.profile_keys, config.store.clone(), clock.clone())?;
-    Ok((Box::new(Link::new(&paths.ask, &paths.agent_db)), look_up))
+fn agent(paths: &AgentPaths, config: &KioskConfig, clock: &Arc<dyn Clock>) -> (Box<dyn AgentSide>, LookUp) {
+    let look_up = LookUp::new(&config.profile_keys, config.store.clone(), clock.clone());
+    (Box::new(Link::new(&paths.ask, &paths.agent_db)), look_up)
 }
 
 /// Receipts in the shop's words, on this printer's paper.

@@ -3,7 +3,7 @@
 use crate::support::{at, catalogue, config, pay, recorder, to_checkout};
 use edge_db::{AttemptState, Limits, LogReader, Outbox, OutboxOptions};
 use kiosk_core::{Id, Input, Intent, Kiosk, Minor, Receipt, Service, Signal, Tender};
-use kiosk_shell::{Durability, Engine, NoPorts, OutboxJournal, Ports, open_attempts, order_counter};
+use kiosk_shell::{Engine, OutboxJournal, Ports, Recording, open_attempts, order_counter, replay};
 use std::{path::Path, sync::Arc};
 
 /// A terminal that takes every charge and never answers.
@@ -84,7 +84,8 @@ fn a_payment_found_open_at_start_counts_as_sent_and_the_numbers_go_on() {
 fn a_replay_of_open_price_baskets_is_on_disk_after_its_flush_without_a_gap() {
     let dir = tempfile::tempdir().unwrap();
     let outbox = open(dir.path());
-    let mut engine = started(&outbox, Box::new(NoPorts)).with_durability(Durability::DangerousAtFlush);
+    let who = Recording::here("k-01", "kiosk").unwrap();
+    let mut engine = replay(outbox.clone(), config(), catalogue(), who).unwrap();
     const VISITS: u64 = 50;
     for visit in 0..VISITS {
         let now = at(visit * 1_000);
