@@ -47,7 +47,7 @@ struct Parts {
 /// When it cannot start, or when a task ended that must not.
 pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> {
     let mut stop_signal = StopSignal::new()?;
-    let watcher = print_events.then(|| Arc::new(print) as Watcher);
+    let (_printer, watcher) = printer(print_events)?;
     let Parts { store, client, upload, stop, wake, dates, _control } = assemble(&config, watcher).await?;
     let mut tasks = Tasks::default();
     let _ask = serve_questions(&config, &client, &store, &mut tasks)?;
@@ -86,7 +86,7 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
 /// When it cannot start, or the agent's file fails.
 pub async fn once(config: Arc<Config>, print_events: bool) -> anyhow::Result<Option<String>> {
     let mut stop_signal = StopSignal::new()?;
-    let watcher = print_events.then(|| Arc::new(print) as Watcher);
+    let (_printer, watcher) = printer(print_events)?;
     let Parts { store, client, upload, dates, _control, .. } = assemble(&config, watcher).await?;
     let mut tasks = Tasks::default();
     let reporter = Reporter { config: Arc::clone(&config), store, client, started: Instant::now() };
@@ -96,6 +96,14 @@ pub async fn once(config: Arc<Config>, print_events: bool) -> anyhow::Result<Opt
         error = tasks.first_end() => Err(error),
         () = stop_signal.received() => Ok(Some("told to stop".to_owned())),
     }
+}
+
+fn printer(print_events: bool) -> anyhow::Result<(Option<Printer>, Option<Watcher>)> {
+    if !print_events {
+        return Ok((None, None));
+    }
+    let (printer, watcher) = Printer::start()?;
+    Ok((Some(printer), Some(watcher)))
 }
 
 async fn assemble(config: &Arc<Config>, watcher: Option<Watcher>) -> anyhow::Result<Parts> {
@@ -254,10 +262,52 @@ impl StopSignal {
     }
 }
 
-/// One line an event: `accepted 00000000000000000042 cem.order.placed.v1 <id>`. A closed pipe is nobody's loss.
-fn print(seen: &Seen) {
-    let mut out = std::io::stdout().lock();
+/// Prints one line an event on a thread of its own, so that a reader who stalls never holds the upload: lines beyond
+/// [`PRINT_LINES`] are left out and counted. Dropping it waits [`PRINT_FLUSH`] for the rest.
+struct Printer {
+    lines: Option<std::sync::mpsc::SyncSender<String>>,
+    done: std::sync::mpsc::Receiver<()>,
+}
+
+const PRINT_LINES: usize = 65_536;
+const PRINT_FLUSH: Duration = Duration::from_secs(2);
+
+impl Printer {
+    fn start() -> anyhow::Result<(Printer, Watcher)> {
+        let (lines, waiting) = std::sync::mpsc::sync_channel::<String>(PRINT_LINES);
+        let (ready, done) = std::sync::mpsc::channel();
+        std::thread::Builder::new().name("print".into()).spawn(move || {
+            let mut out = std::io::stdout().lock();
+            // A closed pipe is nobody's loss.
+            while let Ok(line) = waiting.recv() {
+                if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+                    break;
+                }
+            }
+            let _ = ready.send(());
+        })?;
+        let sender = lines.clone();
+        let watcher: Watcher = Arc::new(move |seen: &Seen| {
+            if let Err(std::sync::mpsc::TrySendError::Full(line)) = sender.try_send(line_of(seen)) {
+                warn!(line, "nobody reads the printed events");
+            }
+        });
+        Ok((Printer { lines: Some(lines), done }, watcher))
+    }
+}
+
+impl Drop for Printer {
+    fn drop(&mut self) {
+        self.lines = None;
+        if self.done.recv_timeout(PRINT_FLUSH).is_err() {
+            warn!("not all printed events were read");
+        }
+    }
+}
+
+/// `accepted 00000000000000000042 cem.order.placed.v1 <id>`.
+fn line_of(seen: &Seen) -> String {
     let number = cem_contract::time::sequence(seen.sequence);
     let reason = seen.reason.as_deref().map(|r| format!(" {r}")).unwrap_or_default();
-    let _ = writeln!(out, "{} {number} {} {}{reason}", seen.status, seen.kind, seen.id).and_then(|()| out.flush());
+    format!("{} {number} {} {}{reason}", seen.status, seen.kind, seen.id)
 }
