@@ -16,6 +16,7 @@
 //!   kept; beyond it, records without a payment are dropped.
 
 use crate::{
+    Arc,
     catalogue::Catalogue,
     config::Config,
     device::{ChargeOutcome, DeviceEvent, DeviceKind},
@@ -31,8 +32,6 @@ use crate::{
     },
 };
 use alloc::{collections::VecDeque, vec::Vec};
-
-use crate::Arc;
 
 /// How long after a failed record the next try is made.
 pub const RETRY_MS: u64 = 1_000;
@@ -302,3 +301,6 @@ fn is_about_money(effect: &Effect) -> bool {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

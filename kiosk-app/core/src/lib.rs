@@ -1,10 +1,24 @@
-//! kiosk-core: what a visit is. Money, catalogue, basket, the pure [`Session`] and the pure [`Payments`] beside it.
+//! kiosk-core: what a visit is. Money, catalogue, basket, the pure [`Session`] and the pure [`Payments`] beside it, wired in
+//! [`Kiosk`].
 //!
-//! A touch becomes an [`Intent`], [`Session::step`] decides, [`Effect`]s are carried out by adapters, what happened is an
-//! [`Event`] that is on disk before anything else happens.
+//! A touch becomes an [`Intent`], [`Kiosk::step`] decides, [`Effect`]s are carried out by adapters, what happened is an
+//! [`Event`] that is on disk before anything else happens. What is shown is [`Kiosk::snapshot`].
 //!
 //! This crate never reads a clock, draws randomness, or does IO: time comes in as [`Now`], unpredictability as a seed at
-//! construction. It is `no_std` and checked for `thumbv6m-none-eabi`.
+//! construction. It never panics on data from outside. It is `no_std` and checked for `thumbv6m-none-eabi`.
+//!
+//! # Where a rule stands
+//!
+//! | Rule | Module |
+//! |---|---|
+//! | Rounding: tax only, half away from zero, on the sum of a tax code over the order | [`money`] |
+//! | Price of a line, of a combo and its parts, of the whole; which tax on what | [`price`] |
+//! | Sizes, required and optional choices, combo parts; allergens of what was chosen | [`draft`] |
+//! | What makes a menu fit to sell from | [`check`] |
+//! | Order numbers and the business day | [`number`] |
+//! | Touches, stages, time-outs, the end of a visit | [`session`] |
+//! | One attempt, one charge; unknown payments and who settles them | [`payments`] |
+//! | What happens when nothing can be recorded | [`kiosk`] |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -36,6 +50,10 @@ pub mod session;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod walk;
 
 pub use basket::{Basket, Draft, LineId, Priced, PricedLine, PricedModifier, TaxAmount};
 pub use catalogue::{Article, ArticleId, Catalogue, CategoryId, Lang, Service, Text};

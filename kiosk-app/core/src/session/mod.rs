@@ -41,7 +41,7 @@ use crate::{
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 
-/// What goes into [`Session::step`].
+/// What goes into [`crate::Kiosk::step`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// The guest wants something.
@@ -272,7 +272,7 @@ impl Session {
         self.visit.is_none()
     }
 
-    /// Takes an intent or a device's word. Outcomes of payments come by [`Session::settled`] instead.
+    /// Takes an intent or a device's word. Outcomes of payments come by `settled` instead.
     pub(crate) fn take(&mut self, turn: &mut turn::Turn<'_>, input: Input) {
         match input {
             Input::Intent(intent) => self.intent(turn, intent),

@@ -1,1 +1,18 @@
+//! Visits from the first touch to the last.
 
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::{
+    Effect, Event, Lang, Service, Signal,
+    basket::LineId,
+    device::{Consent, Key},
+    event::{BasketAction, By, Outcome, Trigger},
+    fixture::{BURGER, CAKE, COFFEE, COLA, COMBO, CROISSANT, FRIES},
+    rig::{Rig, ivan, jane, records},
+};
+
+mod browsing;
+mod identity;
+mod money;
+mod time;
