@@ -244,3 +244,42 @@ fn erasure_entry(connection: &Connection, n: &str, cursor: String, kind: &str) -
         "at": erasure.at,
     })))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::in_memory;
+
+    #[test]
+    fn pruned_rows_expire_the_cursors_before_them_but_not_the_visitor_cache() {
+        let db = in_memory();
+        visitor(&db, "s-1", "v_1", VisitorChange::Changed, 0).unwrap();
+        add(&db, Some("s-1"), "visitor_removed", "v_2", 0).unwrap();
+        add(&db, Some("s-1"), "visitor_removed", "v_3", RETENTION_MS).unwrap();
+        prune(&db, RETENTION_MS + 1).unwrap();
+        assert!(is_expired(&db, 1).unwrap() && !is_expired(&db, 2).unwrap() && !is_expired(&db, 3).unwrap());
+        assert!(is_expired(&db, 4).unwrap(), "a place that this database has not reached is not its own");
+        let (rows, next) = list(&db, "s-1", View::Feed, 0, 10, "e").unwrap();
+        assert_eq!((rows.len(), next), (2, 3));
+        assert_eq!(rows[0].entry, Entry::Visitor("v_1".into()));
+    }
+
+    #[test]
+    fn of_a_visitor_only_the_last_change_is_kept() {
+        let db = in_memory();
+        for change in [VisitorChange::Changed, VisitorChange::Changed, VisitorChange::Removed] {
+            visitor(&db, "s-1", "v_1", change, 0).unwrap();
+        }
+        let (rows, next) = list(&db, "s-1", View::Visitors, 0, 10, "e").unwrap();
+        assert_eq!((rows.len(), next), (1, 3));
+    }
+
+    #[test]
+    fn a_cursor_is_read_by_the_database_that_wrote_it() {
+        assert_eq!(place("ab12", &cursor("ab12", 7)), Some(7));
+        for foreign in ["", "7", "cd34-7", "ab12-", "ab12--7", "ab12-x"] {
+            assert_eq!(place("ab12", foreign), None, "{foreign}");
+        }
+    }
+}

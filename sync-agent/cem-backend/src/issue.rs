@@ -23,12 +23,15 @@ pub(crate) fn issue(connection: &Connection, key: &SigningKey, profile: Profile,
         lease: None,
         history,
         tier: visitor::tier(connection, &survivor)?,
-        profile: if personal { profile } else { impersonal(profile) },
+        profile: for_device(profile),
     };
     Ok(Envelope::sign(PROFILE_PAYLOAD_TYPE, &serde_json::to_vec(&issued)?, key))
 }
 
-/// What a device may know of a guest who has not agreed to personal service: nothing that speaks of former visits.
-fn impersonal(profile: Profile) -> Profile {
+/// What a device may know: of a guest who has not agreed to personal service nothing that speaks of former visits.
+pub(crate) fn for_device(profile: Profile) -> Profile {
+    if profile.consent >= Consent::Personal {
+        return profile;
+    }
     Profile { usual: Vec::new(), offers: Vec::new(), segments: Vec::new(), last_feedback: None, ..profile }
 }

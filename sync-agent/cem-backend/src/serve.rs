@@ -23,6 +23,7 @@ pub(crate) struct Options {
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(data: &Path, options: Options) -> anyhow::Result<()> {
+    let _lock = store::lock(data)?;
     let store = store::Store::open(data)?;
     let key = keys::profile_key(data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

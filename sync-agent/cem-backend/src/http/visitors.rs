@@ -89,9 +89,8 @@ pub(super) async fn profile(
     if !allowed {
         return Err(HttpError::forbidden("this visitor is not in the cache of the device's store"));
     }
-    if let Some(staff) = staff {
-        audit(&app, staff, "profile", Some(id)).await?;
-    }
+    let Some(staff) = staff else { return Ok(Json(issue::for_device(profile))) };
+    audit(&app, staff, "profile", Some(id)).await?;
     Ok(Json(profile))
 }
 

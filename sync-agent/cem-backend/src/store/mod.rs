@@ -13,6 +13,7 @@ pub(crate) use writer::Writer;
 use anyhow::{Context, bail};
 use rusqlite::{Connection, OpenFlags};
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -65,6 +66,7 @@ pub(crate) fn open(data: &Path) -> anyhow::Result<Connection> {
     }
     make_private_directory(data)?;
     let path = database(data);
+    make_private_file(&path)?;
     let connection = Connection::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(128);
@@ -99,6 +101,22 @@ fn make_private_directory(data: &Path) -> anyhow::Result<()> {
         .mode(0o700)
         .create(data)
         .with_context(|| format!("cannot make the data folder {}", data.display()))
+}
+
+/// SQLite gives its log the rights of the database, which it would make readable for everybody.
+fn make_private_file(path: &Path) -> anyhow::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).with_context(|| format!("cannot open {}", path.display()))
+}
+
+/// Holds the folder for one serving process: two would not hear of each other's news.
+pub(crate) fn lock(data: &Path) -> anyhow::Result<File> {
+    make_private_directory(data)?;
+    let file = make_private_file(&data.join("serve.lock"))?;
+    file.try_lock().with_context(|| format!("another cem-backend serves {}: stop it first", data.display()))?;
+    Ok(file)
 }
 
 /// The machine's clock, milliseconds since 1970. The only place that reads it.

@@ -15,7 +15,8 @@ const QUEUE: usize = 256;
 const GROUP: usize = 64;
 
 type Finish = Box<dyn FnOnce(std::result::Result<(), String>) + Send>;
-type Job = Box<dyn FnOnce(&Connection) -> Finish + Send>;
+/// Gives the answer, and whether the disk failed.
+type Job = Box<dyn FnOnce(&Connection) -> (Finish, bool) + Send>;
 
 /// The way to the writer thread.
 #[derive(Clone)]
@@ -45,11 +46,12 @@ impl Writer {
         let (answer, result) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             let written = in_savepoint(connection, write);
-            Box::new(move |committed| {
-                let outcome = committed.map_err(StoreError::Busy).and(written);
+            let fatal = matches!(&written, Err(StoreError::Sqlite(error)) if is_fatal(error));
+            let finish: Finish = Box::new(move |committed| {
                 // The caller may have gone away; what was committed stays committed.
-                let _ = answer.send(outcome);
-            })
+                let _ = answer.send(committed.map_err(StoreError::Busy).and(written));
+            });
+            (finish, fatal)
         });
         self.jobs.try_send(job).map_err(|_| StoreError::Busy("too many requests wait for the disk".to_owned()))?;
         result.await.unwrap_or_else(|_| Err(StoreError::Busy("stopping".to_owned())))
@@ -95,29 +97,23 @@ fn truncate_log(connection: &Connection) {
 /// Runs and commits a group. False when the process must not go on: after a failed write to disk nobody knows what the
 /// pages in memory are worth, so the only safe way on is to start again from the disk.
 fn commit(connection: &Connection, group: impl Iterator<Item = Job>) -> bool {
-    let began = connection.execute_batch("BEGIN IMMEDIATE");
-    let mut finish = Vec::with_capacity(GROUP);
-    let outcome = match &began {
-        Ok(()) => {
-            finish.extend(group.map(|job| job(connection)));
-            connection.execute_batch("COMMIT")
+    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+        tracing::error!(%error, "a transaction could not begin");
+        // The jobs are dropped without having run; their callers hear that the store is busy.
+        drop(group.collect::<Vec<_>>());
+        return !is_fatal(&error);
+    }
+    let (finish, fatal): (Vec<Finish>, Vec<bool>) = group.map(|job| job(connection)).unzip();
+    let committed = connection.execute_batch("COMMIT");
+    let mut go_on = !fatal.contains(&true);
+    if let Err(error) = &committed {
+        tracing::error!(%error, "a commit failed");
+        go_on &= !is_fatal(error);
+        if !connection.is_autocommit() {
+            let _ = connection.execute_batch("ROLLBACK");
         }
-        Err(_) => {
-            // Answered without running: the jobs are dropped, and their callers hear that the store is busy.
-            drop(group.collect::<Vec<_>>());
-            began
-        }
-    };
-    let (answer, go_on) = match outcome {
-        Ok(()) => (Ok(()), true),
-        Err(error) => {
-            tracing::error!(%error, "a commit failed");
-            if !connection.is_autocommit() {
-                let _ = connection.execute_batch("ROLLBACK");
-            }
-            (Err(error.to_string()), !is_fatal(&error))
-        }
-    };
+    }
+    let answer = committed.map_err(|error| error.to_string());
     for finish in finish {
         finish(answer.clone());
     }
@@ -148,4 +144,75 @@ fn last_of(connection: &Connection, table: &str) -> i64 {
         .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = ?1")
         .and_then(|mut query| query.query_row([table], |row| row.get(0)));
     last.unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn insert(connection: &Connection, name: &str) -> Result<()> {
+        connection.execute("INSERT INTO source(name) VALUES (?1)", [name])?;
+        Ok(())
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().build().unwrap()
+    }
+
+    #[test]
+    fn a_request_that_fails_leaves_nothing_and_harms_nobody_in_its_group() {
+        let writer = Writer::start(crate::store::in_memory()).unwrap();
+        runtime().block_on(async {
+            let failing = writer.run(|connection| {
+                insert(connection, "half")?;
+                insert(connection, "half")
+            });
+            let (first, second, third) = tokio::join!(writer.run(|c| insert(c, "a")), failing, writer.run(|c| insert(c, "b")));
+            assert!(first.is_ok() && second.is_err() && third.is_ok());
+            let names =
+                writer.run(|c| crate::people::visitor::strings(c, "SELECT name FROM source WHERE name <> ?1 ORDER BY 1", ""));
+            assert_eq!(names.await.unwrap(), ["a", "b"]);
+        });
+    }
+
+    #[test]
+    fn more_requests_than_the_queue_holds_are_told_to_come_back() {
+        let writer = Writer::start(crate::store::in_memory()).unwrap();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let (inside, entered) = std::sync::mpsc::channel::<()>();
+        runtime().block_on(async {
+            let handle = writer.clone();
+            let blocked = handle.run(move |_| {
+                inside.send(()).unwrap();
+                gate.recv().unwrap();
+                Ok(())
+            });
+            let mut blocked = std::pin::pin!(blocked);
+            assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(blocked.as_mut().poll(cx))).await.is_pending());
+            entered.recv().unwrap();
+            let mut waiting = Vec::new();
+            for _ in 0..QUEUE {
+                let mut request = Box::pin(writer.run(|_| Ok(())));
+                assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(request.as_mut().poll(cx))).await.is_pending());
+                waiting.push(request);
+            }
+            assert!(matches!(writer.run(|_| Ok(())).await, Err(StoreError::Busy(_))));
+            open.send(()).unwrap();
+            blocked.await.unwrap();
+            for request in waiting {
+                request.await.unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_in_the_writer_is_noticed_by_whoever_watches_it() {
+        let writer = Writer::start(crate::store::in_memory()).unwrap();
+        runtime().block_on(async {
+            let lost = writer.run::<()>(|_| panic!("made by the test"));
+            assert!(matches!(lost.await, Err(StoreError::Busy(_))));
+            writer.ended().await;
+        });
+    }
 }

@@ -86,3 +86,14 @@ fn a_port_that_is_taken_is_a_sentence_not_a_panic() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && error.contains("cannot listen on") && !error.contains("panicked"), "{error}");
 }
+
+#[test]
+fn a_folder_is_served_by_one_process_at_a_time_and_is_nobody_elses_to_read() {
+    let backend = Backend::start();
+    let output = cli(backend.folder.path(), &["serve"]);
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("another cem-backend serves"));
+    for file in std::fs::read_dir(backend.folder.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{file:?}");
+    }
+}
