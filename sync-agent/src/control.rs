@@ -273,7 +273,7 @@ pub fn access(config: &Config) -> anyhow::Result<Access> {
         match Store::open(&config.state, &config.source) {
             Ok(store) => return Ok(Access::Own(Box::new(store))),
             Err(OpenError::InUse { .. }) if begun.elapsed() < ACCESS_PATIENCE => {
-                std::thread::park_timeout(Duration::from_millis(20))
+                std::thread::park_timeout(Duration::from_millis(20));
             }
             Err(error) => return Err(error).with_context(|| format!("cannot open the agent's file {}", config.state.display())),
         }

@@ -165,7 +165,7 @@ async fn open_store(config: &Arc<Config>) -> anyhow::Result<Store> {
         let task = Arc::clone(config);
         match tokio::task::spawn_blocking(move || Store::open(&task.state, &task.source)).await? {
             Err(OpenError::InUse { .. }) if begun.elapsed() < LOCK_PATIENCE => {
-                tokio::time::sleep(Duration::from_millis(50)).await
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
             other => return other.with_context(|| format!("cannot open the agent's file {}", config.state.display())),
         }
