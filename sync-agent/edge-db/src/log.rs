@@ -5,7 +5,7 @@
 
 use crate::{Batch, Hole, LogInfo, Row};
 use cem_contract::NewEvent;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params, types::Value};
 use uuid::Uuid;
 
 const SEQUENCE_BITS: u32 = 40;
@@ -275,24 +275,76 @@ pub(crate) fn read_over_damage(
     Ok(Batch { rows: Vec::new(), holes: vec![hole], next: good - 1 })
 }
 
-/// Logs that have events and no readable row of their own, as far as those events tell: for salvage.
-pub(crate) fn unlisted(conn: &Connection) -> Vec<Log> {
-    let mut logs = Vec::new();
-    let mut n = 0;
-    loop {
-        let next = conn.query_row(
-            "SELECT key, body FROM events WHERE key >= ?1 ORDER BY key LIMIT 1",
-            [(n + 1) << SEQUENCE_BITS],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)),
-        );
-        let Ok((key, body)) = next else { return logs };
-        n = key >> SEQUENCE_BITS;
-        let event = std::str::from_utf8(&body).ok().and_then(|text| cem_contract::Event::parse(text).ok());
-        if let Some(event) = event.filter(|_| n < LOGS_MAX) {
-            let first = key as u64 & SEQUENCE_MAX;
-            logs.push(Log { n, id: event.log, source: event.source, first, head: first, opened_ms: 0, why: String::new() });
-        }
+/// Takes a log's row that was found by itself, unless one is there. Of several the one that counts furthest is right.
+pub(crate) fn insert_carved_log(conn: &Connection, n: i64, values: &[Value], why: &str) -> rusqlite::Result<()> {
+    let [
+        _,
+        Value::Blob(id),
+        Value::Text(source),
+        Value::Integer(first),
+        Value::Integer(head),
+        Value::Integer(opened_ms),
+        Value::Text(was),
+        Value::Integer(crc),
+    ] = values
+    else {
+        return Ok(());
+    };
+    let (Ok(id), Ok(first), Ok(head)) = (Uuid::from_slice(id), u64::try_from(*first), u64::try_from(*head)) else {
+        return Ok(());
+    };
+    let log = Log { n, id, source: source.clone(), first, head, opened_ms: *opened_ms, why: was.clone() };
+    if i64::from(log.crc()) != *crc || !(1..LOGS_MAX).contains(&n) {
+        return Ok(());
     }
+    match by_number(conn, n)? {
+        Some(known) if (known.head, known.first) >= (log.head, log.first) => Ok(()),
+        _ => replace_log(conn, &Log { why: why.to_owned(), ..log }),
+    }
+}
+
+/// Takes an event that was found by itself, if its checksum fits the log that its bytes name; makes the log's row where
+/// there is none.
+pub(crate) fn insert_carved(conn: &Connection, key: i64, values: &[Value], why: &str) -> rusqlite::Result<()> {
+    let [
+        _,
+        Value::Blob(id),
+        Value::Text(kind),
+        Value::Integer(time_ms),
+        Value::Integer(recorded_ms),
+        Value::Blob(body),
+        Value::Integer(crc),
+    ] = values
+    else {
+        return Ok(());
+    };
+    let event = std::str::from_utf8(body).ok().and_then(|text| cem_contract::Event::parse(text).ok());
+    let (Ok(id), Some(event)) = (Uuid::from_slice(id), event) else { return Ok(()) };
+    let (n, sequence) = (key >> SEQUENCE_BITS, key as u64 & SEQUENCE_MAX);
+    let row = Row { sequence, id, kind: kind.clone(), time_ms: *time_ms, recorded_ms: *recorded_ms, body: body.clone() };
+    if i64::from(row_crc(event.log, &row)) != *crc || event.sequence != sequence || !(1..LOGS_MAX).contains(&n) {
+        return Ok(());
+    }
+    let log = match by_number(conn, n)? {
+        Some(log) if log.id != event.log || sequence < log.first => return Ok(()),
+        Some(log) => Log { head: log.head.max(sequence), ..log },
+        None => Log { n, id: event.log, source: event.source, first: 1, head: sequence, opened_ms: 0, why: why.to_owned() },
+    };
+    let there = conn.prepare_cached("SELECT 1 FROM events WHERE key = ?1")?.exists([key])?;
+    if !there {
+        replace_log(conn, &log)?;
+        insert(conn, &log, &row)?;
+    }
+    Ok(())
+}
+
+fn by_number(conn: &Connection, n: i64) -> rusqlite::Result<Option<Log>> {
+    Ok(load(conn)?.0.into_iter().find(|log| log.n == n))
+}
+
+fn replace_log(conn: &Connection, log: &Log) -> rusqlite::Result<()> {
+    conn.prepare_cached("DELETE FROM logs WHERE n = ?1 OR log = ?2")?.execute(params![log.n, log.id.as_bytes().as_slice()])?;
+    store_log(conn, log)
 }
 
 /// The highest number stored in a log, whatever its row says.
@@ -348,4 +400,48 @@ pub(crate) fn set_meta(conn: &Connection, key: &str, value: &str) -> rusqlite::R
     conn.prepare_cached("INSERT INTO meta(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value")?
         .execute([key, value])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn event(data: serde_json::Value) -> NewEvent {
+        NewEvent {
+            id: Uuid::from_u128(7),
+            kind: "cem.presence.seen.v1".to_owned(),
+            time_ms: 1,
+            visitid: Some(Uuid::from_u128(8)),
+            visitor: None,
+            consent: cem_contract::Consent::None,
+            clock: cem_contract::Clock::Unset,
+            boot: r#"a","log":"b"#.to_owned(),
+            uptime_ms: 3,
+            data,
+        }
+    }
+
+    #[test]
+    fn a_resealed_event_equals_one_sealed_there() {
+        let (old, new) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let event = event(json!({ "log": "x", "text": r#"","log":"00000000-0000-0000-0000-000000000001","sequence":""# }));
+        for source in ["/stores/s-001/devices/k-01", r#"/odd/","log":""#] {
+            let moved = reseal(&event.seal(source, old, 5, 9), new, 1 << 39).unwrap();
+            assert_eq!(moved, event.seal(source, new, 1 << 39, 9));
+        }
+    }
+
+    #[test]
+    fn what_the_contract_did_not_seal_is_not_resealed() {
+        for body in ["", "{}", r#"{"a":1,"log":"short"}"#, r#"{"a":1,"log":"00000000-0000-0000-0000-000000000001","n":1}"#] {
+            assert_eq!(reseal(body.as_bytes(), Uuid::nil(), 1), None);
+        }
+    }
+
+    #[test]
+    fn bytes_cannot_wander_between_the_fields_of_a_checksum() {
+        assert_ne!(Sum::default().bytes(b"ab").bytes(b"c").done(), Sum::default().bytes(b"a").bytes(b"bc").done());
+    }
 }

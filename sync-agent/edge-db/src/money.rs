@@ -4,7 +4,7 @@ use crate::{
     AttemptRow, AttemptState, OrderCounter, OrderRow, OrderState,
     log::{Sum, uuid},
 };
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params, types::Value};
 use uuid::Uuid;
 
 /// A row that was refused, or could not be written.
@@ -249,6 +249,51 @@ pub(crate) fn check(conn: &Connection, orders: usize) -> rusqlite::Result<()> {
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     days.iter().try_for_each(|day| counter(conn, day).map(drop))
+}
+
+/// Takes a row that was found by itself, if its checksum is right. Of several versions of one row the newest stays, a
+/// settled attempt before an open one.
+pub(crate) fn insert_carved(conn: &Connection, table: &str, mut values: Vec<Value>) -> rusqlite::Result<()> {
+    if table == "attempts" && settled_later(conn, &values)? {
+        return Ok(());
+    }
+    let order_changed = match table {
+        "orders" => values.get(8).cloned(),
+        _ => None,
+    };
+    if let (Some(Value::Integer(changed)), Some(id)) = (order_changed, values.first()) {
+        let newer: Option<i64> =
+            conn.query_row("SELECT updated_ms FROM orders WHERE id = ?1", [id], |row| row.get(0)).optional()?;
+        if newer.is_some_and(|newer| newer >= changed) {
+            return Ok(());
+        }
+    }
+    let marks = vec!["?"; values.len()].join(", ");
+    let id = values.first().cloned().unwrap_or(Value::Null);
+    let key = if table == "order_counters" { "business_date" } else { "id" };
+    conn.execute_batch("SAVEPOINT carved")?;
+    let previous = conn.execute(&format!("DELETE FROM {table} WHERE {key} = ?1"), [&id])?;
+    let inserted = conn.execute(&format!("INSERT INTO {table} VALUES({marks})"), rusqlite::params_from_iter(values.drain(..)));
+    let good = inserted.is_ok()
+        && match table {
+            "orders" => conn.query_row(&format!("{ORDER} WHERE id = ?1"), [&id], stored_order).is_ok(),
+            "attempts" => conn.query_row(&format!("{ATTEMPT} WHERE id = ?1"), [&id], stored_attempt).is_ok(),
+            // A counter only rises, and the WAL's newest comes first: one that is there stays.
+            _ => previous == 0 && matches!(&id, Value::Text(day) if counter(conn, day).is_ok()),
+        };
+    conn.execute_batch(if good { "RELEASE carved" } else { "ROLLBACK TO carved; RELEASE carved" })
+}
+
+/// True when an attempt is stored that is newer than this version of it, or settled while this one is open.
+fn settled_later(conn: &Connection, values: &[Value]) -> rusqlite::Result<bool> {
+    let (Some(Value::Blob(id)), Some(Value::Text(state)), Some(Value::Integer(changed))) =
+        (values.first(), values.get(7), values.get(13))
+    else {
+        return Ok(true);
+    };
+    let Some(stored) = Uuid::from_slice(id).ok().map(|id| attempt(conn, id)).transpose()?.flatten() else { return Ok(false) };
+    let open = AttemptState::from_word(state).is_none_or(AttemptState::is_open);
+    Ok((!stored.state.is_open() && open) || (stored.state.is_open() == open && stored.updated_ms >= *changed))
 }
 
 /// Deletes rows whose checksum is wrong: for salvage, where the damaged file is kept. Returns how many of each table.

@@ -6,6 +6,7 @@
 
 use crate::{
     Hole, OpenError, OutboxOptions, Row,
+    carve::{self, Found},
     file::{self, APPLICATION_ID, beside, io_error, sql_error},
     log::{self, Log},
     money,
@@ -14,7 +15,6 @@ use crate::{
 };
 use rusqlite::{Connection, OpenFlags, config::DbConfig, types::Value};
 use std::{
-    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -113,15 +113,31 @@ fn build(options: &OutboxOptions, kind: Kind, new: &Path, report: &mut SalvageRe
     target.pragma_update(None, "synchronous", "FULL").map_err(failed("make the new file"))?;
     schema::migrate(&mut target, new, kind.modules())?;
     let tx = target.transaction().map_err(failed("make the new file"))?;
-    match source(&options.path) {
+    let whole = match source(&options.path) {
         Ok(source) => {
-            events(&source, &tx, report).map_err(failed("copy the events"))?;
-            tables(&source, &tx, kind, report).map_err(failed("copy the tables"))?;
+            let whole = events(&source, &tx).map_err(failed("copy the events"))?;
+            tables(&source, &tx, kind, report).map_err(failed("copy the tables"))? && whole
         }
         Err(error) => {
             report.torn_tables.push(format!("all: {error}"));
+            false
+        }
+    };
+    if !whole {
+        // First the logs: their rows say which of the events were given up long ago.
+        for logs in [true, false] {
+            let mut take = |found: Found| {
+                if is_log(&found) == logs
+                    && let Err(error) = carved(&tx, kind, found)
+                {
+                    tracing::debug!(%error, "a carved row was not taken");
+                }
+            };
+            carve::scan(&options.path, &mut take).map_err(io_error(&options.path, "look at every page"))?;
         }
     }
+    finish_tables(&tx, kind, report).map_err(failed("check the tables"))?;
+    finish_logs(&tx, report).map_err(failed("check the logs"))?;
     tx.commit().map_err(failed("finish the new file"))?;
     target.close().map_err(|(_, error)| error).map_err(failed("finish the new file"))
 }
@@ -138,36 +154,75 @@ fn source(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-/// Copies logs and events. A row counts only with the checksum that belongs to its log and number.
-fn events(source: &Connection, target: &Connection, report: &mut SalvageReport) -> rusqlite::Result<()> {
-    let (mut logs, _) = log::load(source).unwrap_or_default();
-    let known: Vec<i64> = logs.iter().map(|log| log.n).collect();
-    logs.extend(log::unlisted(source).into_iter().filter(|log| !known.contains(&log.n)));
-    logs.sort_by_key(|log| log.n);
+/// Copies logs and events. A row counts only with the checksum that belongs to its log and number. True when SQLite
+/// could read all of it.
+fn events(source: &Connection, target: &Connection) -> rusqlite::Result<bool> {
+    let Ok((logs, bad)) = log::load(source) else { return Ok(false) };
+    let mut whole = bad.is_empty();
     for mut log in logs {
         log.why = SALVAGED.to_owned();
-        let mut rows = BTreeMap::new();
-        let head = log.head.max(log::highest(source, &log).ok().flatten().unwrap_or(0));
-        log.head = head;
-        rescue(source, &log, log.first.saturating_sub(1), head, DEPTH, &mut |row| {
-            rows.insert(row.sequence, row);
-        });
+        let highest = log::highest(source, &log);
+        whole &= highest.is_ok();
+        log.head = log.head.max(highest.ok().flatten().unwrap_or(0));
         log::store_log(target, &log)?;
-        let mut next = log.first;
-        let hole = |from, to| Hole { log: log.id, from, to, why: report.why.clone() };
-        let mut holes = Vec::new();
-        for (sequence, row) in &rows {
-            if *sequence > next {
-                holes.push(hole(next, sequence - 1));
+        let (mut next, mut failed) = (log.first, None);
+        rescue(source, &log, log.first.saturating_sub(1), log.head, DEPTH, &mut |row| {
+            whole &= row.sequence == next;
+            next = row.sequence + 1;
+            failed = log::insert(target, &log, &row).err().or(failed.take());
+        });
+        whole &= next == log.head + 1;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+    }
+    Ok(whole)
+}
+
+fn is_log(found: &Found) -> bool {
+    found.rowid.is_some() && found.values.len() == 8
+}
+
+/// Takes a row that was found by itself, if its checksum is right and it is not there yet.
+fn carved(target: &Connection, kind: Kind, found: Found) -> rusqlite::Result<()> {
+    match (found.rowid, found.values.len()) {
+        (Some(n), _) if is_log(&found) => log::insert_carved_log(target, n, &found.values, SALVAGED),
+        (Some(key), 7) => log::insert_carved(target, key, &found.values, SALVAGED),
+        (Some(_), 10) if kind == Kind::Kiosk => money::insert_carved(target, "orders", found.values),
+        (None, 15) if kind == Kind::Kiosk => money::insert_carved(target, "attempts", found.values),
+        (None, 3) if kind == Kind::Kiosk => money::insert_carved(target, "order_counters", found.values),
+        _ => Ok(()),
+    }
+}
+
+/// Money rows with a wrong checksum stay behind; what they were is in the file that is kept.
+fn finish_tables(target: &Connection, kind: Kind, report: &mut SalvageReport) -> rusqlite::Result<()> {
+    if kind == Kind::Kiosk {
+        for (name, count) in money::purge(target)?.into_iter().filter(|(_, count)| *count > 0) {
+            tracing::error!(name, count, "rows with a wrong checksum stay in the damaged file only");
+            report.torn_tables.push(name.to_owned());
+        }
+    }
+    report.torn_tables.sort();
+    report.torn_tables.dedup();
+    Ok(())
+}
+
+/// Counts what came over and names what did not.
+fn finish_logs(target: &Connection, report: &mut SalvageReport) -> rusqlite::Result<()> {
+    for log in log::load(target)?.0 {
+        let mut next = log.first.saturating_sub(1);
+        while next < log.head {
+            let batch = log::read(target, &log, next, ROWS as usize, usize::MAX)?;
+            report.events += batch.rows.len() as u64;
+            for hole in batch.holes {
+                match report.holes.last_mut().filter(|last| last.log == hole.log && last.to + 1 == hole.from) {
+                    Some(last) => last.to = hole.to,
+                    None => report.holes.push(hole),
+                }
             }
-            log::insert(target, &log, row)?;
-            next = sequence + 1;
+            next = batch.next;
         }
-        if next <= head {
-            holes.push(hole(next, head));
-        }
-        report.events += rows.len() as u64;
-        report.holes.extend(holes);
     }
     Ok(())
 }
@@ -175,6 +230,7 @@ fn events(source: &Connection, target: &Connection, report: &mut SalvageReport) 
 /// Reads `(after, to]` forward, then backward, then both halves of what lies between.
 fn rescue(source: &Connection, log: &Log, after: u64, to: u64, depth: u32, take: &mut impl FnMut(Row)) {
     let mut low = after;
+    // Ascending, so that whoever takes the rows sees what is missing.
     while low < to {
         let part = Log { head: to, ..log.clone() };
         match log::read(source, &part, low, ROWS as usize, usize::MAX) {
@@ -192,32 +248,26 @@ fn rescue(source: &Connection, log: &Log, after: u64, to: u64, depth: u32, take:
     }
 }
 
-/// Copies the other tables row by row, from the front, and where that breaks off from the back.
-fn tables(source: &Connection, target: &Connection, kind: Kind, report: &mut SalvageReport) -> rusqlite::Result<()> {
+/// Copies the other tables row by row, from the front, and where that breaks off from the back. True when SQLite could
+/// read all of them.
+fn tables(source: &Connection, target: &Connection, kind: Kind, report: &mut SalvageReport) -> rusqlite::Result<bool> {
     let names: &[&str] = match kind {
         Kind::Kiosk => &["meta", "orders", "attempts", "order_counters"],
         Kind::Agent => &["meta", "acked", "resend", "quarantine", "profiles", "tokens", "state"],
     };
+    let torn = report.torn_tables.len();
     for name in names {
         for order in ["ASC", "DESC"] {
             match table(source, target, name, order, &mut report.rows) {
                 Ok(()) => break,
-                Err(error) if file::is_damage(&error) => {
+                Err(error) => {
+                    tracing::warn!(%error, name, "a table breaks off");
                     report.torn_tables.push((*name).to_owned());
                 }
-                Err(error) => return Err(error),
             }
         }
     }
-    if kind == Kind::Kiosk {
-        for (name, count) in money::purge(target)?.into_iter().filter(|(_, count)| *count > 0) {
-            tracing::error!(name, count, "rows with a wrong checksum stay in the damaged file only");
-            report.torn_tables.push(name.to_owned());
-        }
-    }
-    report.torn_tables.sort();
-    report.torn_tables.dedup();
-    Ok(())
+    Ok(report.torn_tables.len() == torn)
 }
 
 fn table(source: &Connection, target: &Connection, name: &str, order: &str, copied: &mut u64) -> rusqlite::Result<()> {

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::path::Path;
 
 /// One change of a module's tables.
+#[derive(Clone, Copy)]
 pub(crate) struct Step {
     /// Lowest version of this module that may open the file afterwards.
     pub(crate) min_reader: u32,
@@ -176,3 +177,83 @@ pub(crate) const AGENT: Module = Module {
               CREATE TABLE state(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;",
     }],
 };
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::file;
+
+    const STEPS: &[Step] = &[
+        Step { min_reader: 1, sql: "CREATE TABLE a(x INTEGER NOT NULL); INSERT INTO a VALUES(1), (2)" },
+        Step { min_reader: 1, sql: "ALTER TABLE a ADD COLUMN y INTEGER; UPDATE a SET y = x * 10" },
+        Step { min_reader: 3, sql: "CREATE TABLE b AS SELECT sum(y) AS total FROM a; DROP TABLE a" },
+    ];
+    const MODULE: Module = Module { name: "m", steps: STEPS };
+
+    fn open(path: &Path) -> Connection {
+        let conn = Connection::open(path).unwrap();
+        conn.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(())).unwrap();
+        conn
+    }
+
+    fn total(conn: &Connection) -> i64 {
+        conn.query_row("SELECT total FROM b", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_crash_after_any_step_is_gone_on_from() {
+        for crash_after in 0..=STEPS.len() {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("x.db");
+            let mut conn = open(&path);
+            migrate(&mut conn, &path, &[]).unwrap();
+            for _ in 0..crash_after {
+                assert!(step(&mut conn, &MODULE).unwrap());
+            }
+            // The process is gone in the middle of the next step: the files as they are, with half a transaction.
+            conn.execute_batch("BEGIN IMMEDIATE; CREATE TABLE half(x); INSERT INTO half VALUES(1)").unwrap();
+            let copy = dir.path().join("copy.db");
+            for ending in ["", "-wal"] {
+                std::fs::copy(file::beside(&path, ending), file::beside(&copy, ending)).unwrap();
+            }
+            let mut conn = open(&copy);
+            migrate(&mut conn, &copy, &[&MODULE]).unwrap();
+            assert_eq!(total(&conn), 30);
+            assert_eq!(found(&conn, "m").unwrap(), Some(Found { version: 3, min_reader: 3 }));
+            assert!(conn.prepare("SELECT * FROM half").is_err());
+        }
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_file_as_it_was() {
+        const BROKEN: Module = Module {
+            name: "m",
+            steps: &[
+                Step { min_reader: 1, sql: "CREATE TABLE a(x); INSERT INTO a VALUES(1)" },
+                Step { min_reader: 1, sql: "UPDATE a SET x = 2; INSERT INTO nowhere VALUES(1)" },
+            ],
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        let mut conn = open(&path);
+        assert!(matches!(migrate(&mut conn, &path, &[&BROKEN]), Err(OpenError::Sqlite { .. })));
+        assert_eq!(found(&conn, "m").unwrap(), Some(Found { version: 1, min_reader: 1 }));
+        assert_eq!(conn.query_row("SELECT x FROM a", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_newer_file_is_opened_as_far_as_it_allows() {
+        const OLD: Module = Module { name: "m", steps: &[STEPS[0], STEPS[1]] };
+        const OLDER: Module = Module { name: "m", steps: &[STEPS[0]] };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        let mut conn = open(&path);
+        migrate(&mut conn, &path, &[&OLD]).unwrap();
+        migrate(&mut conn, &path, &[&OLDER]).unwrap();
+        assert_eq!(found(&conn, "m").unwrap().unwrap().version, 2, "never taken back");
+        migrate(&mut conn, &path, &[&MODULE]).unwrap();
+        let error = migrate(&mut conn, &path, &[&OLD]).unwrap_err();
+        assert!(matches!(error, OpenError::TooNew { found: 3, needs: 3, ours: 2, .. }), "{error}");
+    }
+}

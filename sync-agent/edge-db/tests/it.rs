@@ -14,6 +14,8 @@ mod disk;
 mod faults;
 #[path = "it/full.rs"]
 mod full;
+#[path = "it/kill.rs"]
+mod kill;
 #[path = "it/link.rs"]
 mod link;
 #[path = "it/model.rs"]
