@@ -2,7 +2,6 @@
 
 use crate::{keys, seed, serve, store, tokens};
 use anyhow::Context;
-use base64::{Engine, engine::general_purpose::STANDARD};
 use cem_contract::{key_id, time};
 use clap::{Args, Parser, Subcommand};
 use std::{io::Write, net::SocketAddr, path::PathBuf};
@@ -21,7 +20,7 @@ enum Command {
     Serve(Serve),
     /// Make a token and print it; or list and revoke tokens.
     Token(Token),
-    /// Print id and public key (base64) of the key that signs profiles; it is made on first use.
+    /// Print id and public key (64 hex digits, as kiosk.toml takes it) of the key that signs profiles; it is made on first use.
     ProfileKey(Data),
     /// Store the visitors of a TOML file, for demonstrations and migrations.
     Seed(Seed),
@@ -102,7 +101,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::ProfileKey(data) => {
             drop(store::open(&data.data)?);
             let public = keys::profile_key(&data.data)?.verifying_key();
-            print(&format!("{} {}", key_id(&public), STANDARD.encode(public.as_bytes())))
+            let digits: String = public.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            print(&format!("{} {digits}", key_id(&public)))
         }
         Command::Seed(Seed { data, file }) => {
             let count = seed::run(&data.data, &file, store::now_ms())?;

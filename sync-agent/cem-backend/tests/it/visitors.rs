@@ -28,11 +28,11 @@ fn seeded() -> Backend {
 }
 
 fn signing_key(backend: &Backend) -> VerifyingKey {
-    use base64::{Engine, engine::general_purpose::STANDARD};
     let output = cli(backend.folder.path(), &["profile-key"]);
     let line = String::from_utf8(output.stdout).unwrap();
     let (_, public) = line.trim().split_once(' ').unwrap();
-    VerifyingKey::from_bytes(&STANDARD.decode(public).unwrap().try_into().unwrap()).unwrap()
+    let bytes: Vec<u8> = (0..32).map(|at| u8::from_str_radix(&public[at * 2..at * 2 + 2], 16).unwrap()).collect();
+    VerifyingKey::from_bytes(&bytes.try_into().unwrap()).unwrap()
 }
 
 /// A visit of the seeded guest, as a kiosk tells it.
