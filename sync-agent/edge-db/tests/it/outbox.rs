@@ -348,3 +348,27 @@ fn set_schema(path: &Path, version: u32, min_reader: u32) {
     let conn = rusqlite::Connection::open(path).unwrap();
     conn.execute("UPDATE schema SET version = ?1, min_reader = ?2 WHERE module = 'log'", [version, min_reader]).unwrap();
 }
+
+/// Long form: `cargo test -p edge-db -- --ignored --nocapture`.
+#[test]
+#[ignore = "writes 250 MB"]
+fn a_month_of_events_opens_within_a_second() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kiosk.db");
+    let month = || OutboxOptions { limits: edge_db::Limits::default(), ..options(&path) };
+    let outbox = Outbox::open(month()).unwrap();
+    for n in 0..500 {
+        let mut commit = Commit::events(Class::Sale, (0..1000).map(|at| large_event(n * 1000 + at, 250)).collect());
+        for at in 0..34 {
+            commit.orders.push(order(n * 34 + at));
+            commit.attempts.push(attempt(n * 34 + at, AttemptState::Approved));
+        }
+        outbox.commit(commit).unwrap();
+    }
+    drop(outbox);
+    let before = std::time::Instant::now();
+    let outbox = Outbox::open(month()).unwrap();
+    let took = before.elapsed();
+    println!("{} MB, {} events, opened in {took:?}", fs::metadata(&path).unwrap().len() >> 20, outbox.log().unwrap().head);
+    assert!(took.as_secs() < 1, "{took:?}");
+}

@@ -5,7 +5,7 @@ use crate::{
     disk::{self, Disk, Random},
     vfs::{self, Op, Tap},
 };
-use edge_db::{AttemptState, Class, Commit, Durability, Identity, LogReader, Outbox, OutboxOptions};
+use edge_db::{AgentStore, AttemptState, Class, Commit, Durability, Identity, LogReader, Outbox, OutboxOptions};
 use std::{
     path::Path,
     sync::{
@@ -170,6 +170,53 @@ fn without_fsync_the_same_cuts_lose_events_so_this_test_bites() {
     let count = images(300).min(10_000);
     let lost = losses(Durability::DangerousNormal, count);
     assert!(lost > count / 10, "only {lost} of {count} images lost something");
+}
+
+#[test]
+fn the_agent_s_events_survive_and_its_lazy_rows_are_of_one_moment() {
+    let dir = tempdir();
+    let path = dir.path().join("agent.db");
+    let tap = Tap::watch(dir.path());
+    let store = AgentStore::open_with(OutboxOptions { vfs: Some(vfs::NAME.to_owned()), ..cramped(&path) }).unwrap();
+    let start = Disk::of(&path);
+    tap.record();
+    let log = store.outbox().log().unwrap().log;
+    let mut random = Random::new(9);
+    let (mut head, mut mark) = (0, 0);
+    for n in 0..150_u64 {
+        if random.below(3) == 0 {
+            head = store.enqueue(Class::Telemetry, vec![large_event(n, 300)]).unwrap().sequences[0].1;
+            tap.mark(head);
+        } else {
+            // Two rows that belong together, in one lazy transaction each.
+            mark += 1;
+            let row = edge_db::Row {
+                sequence: mark,
+                id: event(mark).id,
+                kind: "cem.presence.seen.v1".to_owned(),
+                time_ms: 0,
+                recorded_ms: 0,
+                body: vec![b'x'; 200],
+            };
+            store.quarantine("/k", log, &row, "poison", 0).unwrap();
+        }
+    }
+    drop(store);
+    let recording = Recording { start, ops: tap.take(), events: vec![], ends: vec![], sales: vec![], log };
+    let images_dir = tempdir();
+    let image = images_dir.path().join("image.db");
+    let mut older = 0;
+    cut(&recording, images(400).min(50_000), 4, |files, acknowledged| {
+        disk::store(files, &image);
+        let store = AgentStore::open_with(cramped(&image)).unwrap();
+        assert!(store.outbox().opened().salvage.is_none());
+        let found = store.outbox().log().unwrap().head;
+        assert!((acknowledged..=head).contains(&found), "{found} of {acknowledged} are left");
+        let watermark = store.watermark("/k", log).unwrap();
+        assert_eq!(store.quarantine_count().unwrap(), watermark, "one transaction");
+        older += u64::from(watermark < mark);
+    });
+    assert!(older > 0);
 }
 
 #[test]
