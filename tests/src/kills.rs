@@ -37,7 +37,7 @@ pub fn run(folder: &Path, kills: usize, seed: u64) -> Result<Toll> {
             let line = writer.line(PATIENCE)?.context("the writer goes on until it is killed")?;
             acknowledged.insert(id_of(&line)?);
         }
-        if random.below(3) == 0 {
+        if random.below(2) == 0 {
             appliance.kill_agent()?;
             appliance.start_agent()?;
             toll.agents += 1;

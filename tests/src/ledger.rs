@@ -26,11 +26,12 @@ impl Ledger {
         loop {
             let path = format!("/v1/fleet/events?source={source}&limit={PAGE}&after={after}");
             let mut page = http::get(backend, &path, ops_token, &[])?;
-            let rows = page.get_mut("events").and_then(Value::as_array_mut).context("a page has 'events'")?;
-            events.append(rows);
+            let rows = page.get_mut("items").and_then(Value::as_array_mut).context("a page has 'items'")?;
+            let read = rows.len();
+            events.extend(rows.iter_mut().map(|row| row["event"].take()));
             tick(events.len());
-            match page.get("next").and_then(Value::as_str) {
-                Some(next) if !next.is_empty() => next.clone_into(&mut after),
+            match page["next"].as_str() {
+                Some(next) if read == PAGE => next.clone_into(&mut after),
                 _ => return Ok(Self { events }),
             }
         }

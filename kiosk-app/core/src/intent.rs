@@ -92,6 +92,8 @@ pub enum Intent {
     StartOver,
     /// Ask for a person.
     CallPerson,
+    /// Ask why the greeting, the usual and offers are shown.
+    AskWhy,
     /// The answer to 'still there?'.
     StillHere,
     /// Close what lies over the screen.

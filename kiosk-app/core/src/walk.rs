@@ -76,6 +76,7 @@ fn intents() -> impl Strategy<Value = Intent> {
         Intent::Finish,
         Intent::StartOver,
         Intent::CallPerson,
+        Intent::AskWhy,
         Intent::StillHere,
         Intent::Dismiss,
         Intent::ToggleEasyAccess,

@@ -84,6 +84,8 @@ impl Session {
             Intent::StartOver => self.start_over(turn),
             Intent::CallPerson => self.call_person(turn),
             Intent::ToggleEasyAccess => self.easy_access = !self.easy_access,
+            // Stays until it is closed: it is to be read in peace.
+            Intent::AskWhy => self.overlay = Some(Overlay::WhyThis),
             Intent::StillHere | Intent::Dismiss | Intent::Touched => {}
         }
     }

@@ -7,7 +7,10 @@ pub use escpos::{CodePage, to_text};
 pub use words::ReceiptWords;
 
 use escpos::{Align, Job};
-use kiosk_core::{Currency, Minor, Receipt, Service, basket::PricedLine};
+use kiosk_core::{
+    Currency, Minor, Receipt, Service,
+    basket::{Priced, PricedLine},
+};
 
 /// What the shop and the printer bring to a receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub fn render_receipt(receipt: &Receipt, layout: &ReceiptLayout) -> Vec<u8> {
     let mut page = Page { job: Job::new(layout.code_page), width: usize::from(layout.columns.max(24)), words, layout };
     page.head(receipt);
     page.rule();
-    receipt.priced.lines.iter().for_each(|line| page.item(line));
+    receipt.priced.lines.iter().for_each(|line| page.item(&receipt.priced, line));
     page.rule();
     page.totals(receipt);
     page.tax_table(receipt);
@@ -96,11 +99,11 @@ impl Page<'_> {
         self.job.line(&"-".repeat(self.width));
     }
 
-    fn item(&mut self, line: &PricedLine) {
+    /// A combo stands with its whole price; what its parts make of it is for the tax, not for the guest.
+    fn item(&mut self, priced: &Priced, line: &PricedLine) {
         let indent = if line.parent.is_some() { "  " } else { "" };
         let name = format!("{indent}{} x {}", line.quantity, line.name);
-        // The parts of a combo are in its price; a zero beside each would only read as a mistake.
-        let amount = if line.parent.is_some() && line.amount == Minor::ZERO { String::new() } else { self.money(line.amount) };
+        let amount = if line.parent.is_some() { String::new() } else { self.money(priced.whole(line)) };
         self.pair(&name, &amount, indent.len() + 4);
         for m in &line.modifiers {
             let count = if m.quantity > 1 { format!("{} x ", m.quantity) } else { String::new() };

@@ -39,8 +39,9 @@ fn receipt(language: &str) -> Receipt {
         priced: Priced {
             lines: vec![
                 flat_white,
-                line(2, None, "Burger menu with everything the kitchen has to offer", 1, 1100),
-                line(3, Some(2), "Fries", 1, 0),
+                line(2, None, "Burger menu with everything the kitchen has to offer", 1, 0),
+                line(3, Some(2), "Burger", 1, 800),
+                line(4, Some(2), "Fries", 1, 300),
             ],
             tax: vec![tax],
             goods: Minor(1940),
@@ -87,6 +88,7 @@ Takeaway
     + 2 x Sugar
 1 x Burger menu with everything      11.00
     the kitchen has to offer
+  1 x Burger
   1 x Fries
 ------------------------------------------
 Total                            EUR 19.40

@@ -158,3 +158,12 @@ fn a_bank_card_at_the_reader_is_explained() {
     rig.wait(6_000);
     assert_eq!(rig.see().overlay, None);
 }
+
+#[test]
+fn why_this_is_shown_stays_until_it_is_closed() {
+    let mut rig = Rig::new();
+    rig.tap("1:aa").known("1:aa", Some(jane())).touch(Intent::AskWhy);
+    assert_eq!(rig.see().overlay, Some(Overlay::WhyThis));
+    rig.touch(Intent::Dismiss);
+    assert_eq!((rig.see().overlay, rig.see().stage), (None, Stage::Greeting));
+}
