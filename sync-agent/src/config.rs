@@ -19,7 +19,7 @@
 //! max_events = 500
 //! max_bytes  = 1048576
 //! gather_ms  = 20     # how long a lone event waits for company
-//! pipeline   = 4      # requests on their way at once
+//! pipeline   = 6      # requests on their way at once
 //!
 //! [link]              # sockets between the processes of one device
 //! wake    = "…"       # default: the outbox with `.wake` added
@@ -126,7 +126,7 @@ pub struct Batch {
 
 impl Default for Batch {
     fn default() -> Batch {
-        Batch { max_events: 500, max_bytes: 1024 * 1024, gather_ms: 20, pipeline: 4 }
+        Batch { max_events: 500, max_bytes: 1024 * 1024, gather_ms: 20, pipeline: 6 }
     }
 }
 

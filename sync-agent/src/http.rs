@@ -2,6 +2,7 @@
 //! that is decided here. What an answer means is said by [`cem_contract::classify`] and [`outcome`].
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -115,6 +116,7 @@ pub struct Client {
     http: reqwest::Client,
     base: Url,
     token: Arc<TokenFile>,
+    online: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -130,13 +132,19 @@ impl Client {
             .pool_max_idle_per_host(connections.max(1))
             .pool_idle_timeout(Duration::from_secs(55))
             .build()?;
-        Ok(Client { http, base, token: Arc::new(TokenFile::new(&backend.token_file)) })
+        Ok(Client { http, base, token: Arc::new(TokenFile::new(&backend.token_file)), online: Arc::default() })
     }
 
     /// The token's file.
     #[must_use]
     pub fn token(&self) -> &TokenFile {
         &self.token
+    }
+
+    /// Whether the last request, whatever it was, got an answer of a working backend.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.online.load(Ordering::Relaxed)
     }
 
     /// Sends a batch: `body` is the JSON array, `ids` the events in it. The date of an authenticated answer comes along.
@@ -191,7 +199,9 @@ impl Client {
         if let Some(timeout) = timeout {
             request = request.timeout(timeout);
         }
-        receive(request).await
+        let answer = receive(request).await;
+        self.online.store(answer.as_ref().is_ok_and(|a| a.status < 500), Ordering::Relaxed);
+        answer
     }
 }
 

@@ -73,7 +73,7 @@ struct ConfigArg {
 struct Sending {
     #[command(flatten)]
     config: ConfigArg,
-    /// Print a line for each event that arrived: `accepted 00000000000000000042 cem.order.placed.v1 <id>`.
+    /// Print `running` once started, then a line for each event that arrived: `accepted 00000000000000000042 cem.order.placed.v1 <id>`.
     #[arg(long)]
     print_events: bool,
 }

@@ -55,6 +55,10 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
     start_mirrors(&config, &store, &mut tasks)?;
     let _waker = listen_for_wakeups(&config, Arc::clone(&wake));
     info!(source = config.source, backend = config.backend.url, "running");
+    if print_events {
+        // Whoever follows the events learns by this line that the agent may now be told to stop.
+        println!("running");
+    }
     let mut upload = tokio::spawn(upload.run(Until::STOPPED));
     tokio::select! {
         () = stop_signal.received() => {}

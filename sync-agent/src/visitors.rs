@@ -23,6 +23,8 @@ use crate::store::Store;
 const PAGES_A_ROUND: usize = 200;
 /// How long the kiosk may take to answer.
 const KIOSK_BUDGET: Duration = Duration::from_millis(500);
+/// How long the backend may take to show that it is there again.
+const PING_BUDGET: Duration = Duration::from_millis(700);
 /// Tokens remembered as fetched lately.
 const RECENT_TOKENS: usize = 10_000;
 const STORE_CURSOR: &str = "visitors.cursor";
@@ -66,9 +68,16 @@ impl Visitors {
     pub async fn answer(&self, ask: Ask) -> Answer {
         match ask {
             Ask::Resolve { token } => self.resolve(token).await,
-            Ask::Ping => Answer::Done,
+            Ask::Ping => self.ping().await,
             _ => Answer::Unavailable,
         }
+    }
+
+    /// `Done` while the backend is in reach. When it was not, it is asked again: nobody else may ask for a minute.
+    async fn ping(&self) -> Answer {
+        let online = self.client.is_online()
+            || self.client.get("v1/erasures?limit=1", Some(PING_BUDGET)).await.is_ok_and(|a| a.status < 500);
+        if online { Answer::Done } else { Answer::Unavailable }
     }
 
     async fn resolve(&self, token: String) -> Answer {
@@ -116,7 +125,9 @@ impl Visitors {
         let Ok(answer) = self.client.post_json("v1/visitors/resolve", body, Some(budget)).await else { return Found::NoAnswer };
         match answer.status {
             200 => match self.keep(&answer.body).await {
-                Ok(()) => Found::Profile(answer.body.to_vec()),
+                Ok(true) => Found::Profile(answer.body.to_vec()),
+                // A version below the one kept: a backend that was restored. What is kept counts.
+                Ok(false) => Found::NoAnswer,
                 Err(error) => {
                     warn!(%error, "the backend's profile is not usable");
                     Found::NoAnswer
@@ -128,8 +139,8 @@ impl Visitors {
         }
     }
 
-    /// Stores an envelope under the tokens it names.
-    async fn keep(&self, envelope: &[u8]) -> anyhow::Result<()> {
+    /// Stores an envelope under the tokens it names; false when a newer version is kept.
+    async fn keep(&self, envelope: &[u8]) -> anyhow::Result<bool> {
         let issued = issued(envelope)?;
         let expires_ms = time::parse_rfc3339(&issued.expires).ok_or_else(|| anyhow::anyhow!("`expires` is no time"))?;
         let profile = CachedProfile {
@@ -139,7 +150,7 @@ impl Visitors {
             expires_ms,
             envelope: envelope.to_vec(),
         };
-        self.store.cache(profile).await.map(drop)
+        self.store.cache(profile).await
     }
 
     /// Looks at both lists again and again.

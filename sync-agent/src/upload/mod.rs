@@ -337,7 +337,13 @@ impl<T: Transport> Upload<T> {
         }
         let logs = &self.logs;
         let outcome = sent.outcome.into_outcome(|source, log| logs.iter().position(|l| l.log == log && l.source == source));
+        let before = self.engine.trouble();
         let effects = self.engine.answered(self.now_ms(), ticket, outcome);
+        match self.engine.trouble() {
+            now if now == before => {}
+            Some(trouble) => warn!("{trouble}; events wait in their file"),
+            None => info!("sending again"),
+        }
         self.carry_out(effects, &heads).await
     }
 

@@ -1,5 +1,6 @@
 //! The ledger behind a real socket: HTTP/1.1 by hand, so that it can break in every way.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -31,6 +32,10 @@ pub struct Server {
     pub url: String,
     pub ledger: Arc<Mutex<Ledger>>,
     pub breaks: Arc<Mutex<Vec<Break>>>,
+    /// Answers of routes other than the events', by path with or without its query.
+    pub routes: Arc<Mutex<HashMap<&'static str, Reply>>>,
+    /// What was asked for.
+    pub paths: Arc<Mutex<Vec<String>>>,
     /// Connections taken so far.
     pub connections: Arc<Mutex<u32>>,
     task: tokio::task::JoinHandle<()>,
@@ -48,14 +53,21 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (ledger, breaks) = (Arc::new(Mutex::new(ledger)), Arc::new(Mutex::new(Vec::new())));
         let connections = Arc::new(Mutex::new(0));
-        let (l, b, c) = (Arc::clone(&ledger), Arc::clone(&breaks), Arc::clone(&connections));
+        let (routes, paths) = (Arc::default(), Arc::default());
+        let c = Arc::clone(&connections);
+        let shared = Shared {
+            ledger: Arc::clone(&ledger),
+            breaks: Arc::clone(&breaks),
+            routes: Arc::clone(&routes),
+            paths: Arc::clone(&paths),
+        };
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 *c.lock().unwrap() += 1;
-                tokio::spawn(talk(stream, Arc::clone(&l), Arc::clone(&b)));
+                tokio::spawn(talk(stream, shared.clone()));
             }
         });
-        Server { url, ledger, breaks, connections, task }
+        Server { url, ledger, breaks, routes, paths, connections, task }
     }
 
     /// The next requests are mistreated like this, first to last.
@@ -65,16 +77,30 @@ impl Server {
     }
 }
 
-async fn talk(stream: TcpStream, ledger: Arc<Mutex<Ledger>>, breaks: Arc<Mutex<Vec<Break>>>) {
+#[derive(Clone)]
+struct Shared {
+    ledger: Arc<Mutex<Ledger>>,
+    breaks: Arc<Mutex<Vec<Break>>>,
+    routes: Arc<Mutex<HashMap<&'static str, Reply>>>,
+    paths: Arc<Mutex<Vec<String>>>,
+}
+
+async fn talk(stream: TcpStream, shared: Shared) {
+    let Shared { ledger, breaks, routes, paths } = shared;
     let mut stream = BufReader::new(stream);
     while let Some((path, token, body)) = request(&mut stream).await {
         let how = breaks.lock().unwrap().pop().unwrap_or(Break::No);
         if how == Break::ResetAtOnce {
             return reset(stream.into_inner());
         }
+        paths.lock().unwrap().push(path.clone());
         let reply = match path.as_str() {
             "/v1/events" => ledger.lock().unwrap().serve(token.as_deref(), &body),
-            _ => Reply::problem(404, "no such route"),
+            path => {
+                let routes = routes.lock().unwrap();
+                let bare = path.split('?').next().unwrap_or_default();
+                routes.get(path).or_else(|| routes.get(bare)).cloned().unwrap_or_else(|| Reply::problem(404, "no such route"))
+            }
         };
         if how == Break::ResetAfter {
             return reset(stream.into_inner());
