@@ -14,9 +14,11 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use edge_db::link::AskService;
+use kiosk_content::{Picture, Shop, Theme};
 use kiosk_core::{Catalogue, Input, Intent, Kiosk, Now, Snapshot};
 use kiosk_devices::BoardConfig;
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -162,6 +164,21 @@ impl ShellHandle {
     /// The menu in force.
     pub fn catalogue(&self) -> Arc<Catalogue> {
         self.content().catalogue.clone()
+    }
+
+    /// Colours and shapes in force.
+    pub fn theme(&self) -> Arc<Theme> {
+        self.content().theme.clone()
+    }
+
+    /// Names, languages and attract texts in force.
+    pub fn shop(&self) -> Arc<Shop> {
+        self.content().shop.clone()
+    }
+
+    /// Pictures by key.
+    pub fn pictures(&self) -> Arc<BTreeMap<String, Picture>> {
+        self.content().pictures.clone()
     }
 
     /// The board: its display, and where the guest finds the terminal.

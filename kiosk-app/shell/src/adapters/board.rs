@@ -47,6 +47,14 @@ impl BoardHand {
     }
 }
 
+impl Drop for BoardHand {
+    fn drop(&mut self) {
+        // Fields are dropped after this; the queue goes first, so that the woken thread sees its end.
+        drop(std::mem::replace(&mut self.commands, sync_channel(0).0));
+        self.waker.wake();
+    }
+}
+
 /// Starts the thread.
 pub(crate) fn start(mut board: Box<dyn Peripherals>, wires: Wires) -> std::io::Result<(BoardHand, JoinHandle<()>)> {
     let (commands, queue) = sync_channel(QUEUE);
