@@ -154,7 +154,9 @@ impl Appliance {
     pub fn start_agent(&mut self) -> Result<()> {
         let mut command = program("sync-agent")?;
         command.arg("run").arg("--config").arg(self.agent_config()).arg("--print-events");
-        self.agent = Some(Running::start("sync-agent", command, &self.folder.join("logs"))?);
+        let mut agent = Running::start("sync-agent", command, &self.folder.join("logs"))?;
+        agent.wait_for("the agent", PATIENCE, |line| (line == "running").then_some(()))?;
+        self.agent = Some(agent);
         Ok(())
     }
 
