@@ -1,6 +1,6 @@
 //! The sync agent, seen from the kiosk: asked over its socket, read from its file, and answered.
 
-use crate::adapters::{AgentSide, Resolved};
+use crate::adapters::{AgentSide, Look, Resolved};
 use edge_db::{
     Outbox,
     link::{Answer, Ask, AskClient, AskServer, AskService},
@@ -17,7 +17,7 @@ use std::{
 /// What the agent gets of the core's look-up budget of 300 ms. The agent itself gives the backend 250 ms.
 const ASK_BUDGET: Duration = Duration::from_millis(280);
 /// 'Are you there?' has time: nobody waits for it.
-const PING_BUDGET: Duration = Duration::from_secs(1);
+const PING_BUDGET: Duration = Duration::from_secs(2);
 /// A cache that is locked for longer is left alone.
 const BUSY: Duration = Duration::from_millis(50);
 /// The version of the agent's tables that this program reads.
@@ -54,14 +54,15 @@ impl AgentSide for Link {
             None
         })
     }
+}
 
-    /// An agent that cannot reach the backend answers `Unavailable`.
-    fn backend(&mut self) -> Health {
-        match self.client.ask(&Ask::Ping, PING_BUDGET) {
-            Ok(Answer::Done) => Health::Ok,
-            Ok(_) | Err(_) => Health::Lost,
-        }
-    }
+/// Looks at the way to the backend: an agent that cannot reach it answers `Unavailable`.
+pub(crate) fn backend_at(ask: &Path) -> Look {
+    let mut client = AskClient::new(ask);
+    Box::new(move || match client.ask(&Ask::Ping, PING_BUDGET) {
+        Ok(Answer::Done) => Health::Ok,
+        Ok(_) | Err(_) => Health::Lost,
+    })
 }
 
 /// The envelope that the agent's file holds for a token. The file is another process's: it is opened for one look,
@@ -145,13 +146,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let ask = dir.path().join("ask");
         let mut link = Link::new(&ask, &dir.path().join("agent.db"));
-        assert_eq!((link.resolve("1:00ff"), link.backend()), (Resolved::Unavailable, Health::Lost));
+        let mut backend = backend_at(&ask);
+        assert_eq!((link.resolve("1:00ff"), backend()), (Resolved::Unavailable, Health::Lost));
         let serve = AskServer::bind(&ask, &[]).unwrap().serve(|ask| match ask {
             Ask::Ping => Answer::Done,
             _ => Answer::Unknown,
         });
         let _serve = serve.unwrap();
-        assert_eq!((link.resolve("1:00ff"), link.backend()), (Resolved::Unknown, Health::Ok));
+        assert_eq!((link.resolve("1:00ff"), backend()), (Resolved::Unknown, Health::Ok));
     }
 
     #[test]

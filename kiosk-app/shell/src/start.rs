@@ -2,7 +2,7 @@
 
 use crate::{
     adapters::{AgentSide, Fitted, Render},
-    agent::Link,
+    agent::{Link, backend_at},
     clock::Clock,
     config::{AgentPaths, KioskConfig, SessionTimes},
     content::{Content, Shown},
@@ -159,6 +159,7 @@ pub(crate) fn fit(config: &KioskConfig, board: &BoardConfig, shown: &Shown, cloc
         printer: open_printer(board).map(|printer| (printer, renderer(board, shown.clone(), clock.clone()))),
         board: open_peripherals(board).context("the microcontroller board cannot be opened")?,
         agent: config.agent.as_ref().map(|paths| agent(paths, config, clock)),
+        backend: config.agent.as_ref().map(|paths| backend_at(&paths.ask)),
     })
 }
 

@@ -1,15 +1,12 @@
 //! The thread `identify`: whose card is this? The agent is asked within the look-up's budget, then the visitor cache that
 //! the agent keeps on disk; what neither can say leaves the guest anonymous.
 
-use super::{HealthReport, Wires};
+use super::Wires;
 use crate::{
     guest::{Found, LookUp},
     supervise::supervised,
 };
-use kiosk_core::{
-    DeviceEvent,
-    device::{DeviceKind, Health},
-};
+use kiosk_core::DeviceEvent;
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread::JoinHandle,
@@ -18,7 +15,7 @@ use std::{
 
 /// Look-ups that wait; nobody taps faster.
 const QUEUE: usize = 4;
-/// How often the way to the backend is looked at while nobody taps.
+/// How often the thread looks whether it shall end.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// What the agent says of a token.
@@ -38,8 +35,6 @@ pub(crate) trait AgentSide: Send {
     fn resolve(&mut self, token: &str) -> Resolved;
     /// Looks into the agent's visitor cache on disk.
     fn cached(&mut self, token: &str) -> Option<String>;
-    /// The way to the backend as the agent sees it.
-    fn backend(&mut self) -> Health;
 }
 
 /// The shell's end.
@@ -57,11 +52,10 @@ impl IdentifyHand {
 /// Starts the thread.
 pub(crate) fn start(agent: Box<dyn AgentSide>, look_up: LookUp, wires: Wires) -> std::io::Result<(IdentifyHand, JoinHandle<()>)> {
     let (tokens, queue) = sync_channel(QUEUE);
-    let mut report = HealthReport::new(DeviceKind::Backend);
-    let to_lost = wires.clone();
     let stopping = wires.stopping.clone();
-    let mut worker = Worker { agent, look_up, wires, queue, health: HealthReport::new(DeviceKind::Backend) };
-    let thread = supervised("identify", stopping, move || report.always(Health::Lost, &to_lost), move || worker.run())?;
+    let mut worker = Worker { agent, look_up, wires, queue };
+    // A look-up that panics has no answer; the core's budget ends it.
+    let thread = supervised("identify", stopping, || {}, move || worker.run())?;
     Ok((IdentifyHand(tokens), thread))
 }
 
@@ -70,24 +64,17 @@ struct Worker {
     look_up: LookUp,
     wires: Wires,
     queue: Receiver<String>,
-    health: HealthReport,
 }
 
 impl Worker {
     fn run(&mut self) {
-        self.health.forget();
-        self.look();
         while !self.wires.stopping.is_stopped() {
             match self.queue.recv_timeout(LOOK_EVERY) {
                 Ok(token) => self.identify(token),
-                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
-    }
-
-    fn look(&mut self) {
-        self.health.say(self.agent.backend(), &self.wires);
     }
 
     /// 'Nobody knows this card' is said only where the backend said so. Where it could not be asked and the cache does not
@@ -127,12 +114,9 @@ mod tests {
         fn cached(&mut self, _: &str) -> Option<String> {
             self.cache.clone()
         }
-        fn backend(&mut self) -> Health {
-            Health::Lost
-        }
     }
 
-    /// What the loop hears after a tap, the report of a lost backend left out.
+    /// What the loop hears after a tap.
     fn heard(says: Resolved, cache: Option<String>) -> Option<DeviceEvent> {
         let (_, token, look_up) = test_profile();
         let (wires, heard) = test_wires();
@@ -140,7 +124,6 @@ mod tests {
         hand.identify(token);
         drop(hand);
         thread.join().unwrap();
-        assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Backend, Health::Lost));
         heard.next_event()
     }
 

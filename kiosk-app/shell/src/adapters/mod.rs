@@ -1,12 +1,14 @@
 //! Adapters: one named thread a device. What the loop wants done goes in by a small bounded queue and never blocks the
 //! loop; what hardware says comes back as [`DeviceEvent`]s and waits for room, so that the end of a payment is not lost.
 
+mod backend;
 mod board;
 mod identify;
 mod printer;
 mod reader;
 mod terminal;
 
+pub(crate) use backend::Look;
 pub(crate) use identify::{AgentSide, Resolved};
 
 use crate::{
@@ -93,6 +95,7 @@ pub(crate) struct Fitted {
     pub(crate) printer: Option<(Box<dyn ReceiptPrinter>, Render)>,
     pub(crate) board: Option<Box<dyn Peripherals>>,
     pub(crate) agent: Option<(Box<dyn AgentSide>, LookUp)>,
+    pub(crate) backend: Option<Look>,
 }
 
 /// The currency that the terminal is asked for; it changes with the catalogue.
@@ -134,6 +137,9 @@ impl Hands {
         if let Some((agent, look_up)) = fitted.agent {
             let (hand, _) = identify::start(agent, look_up, wires.clone())?;
             hands.identify = Some(hand);
+        }
+        if let Some(look) = fitted.backend {
+            backend::start(look, wires.clone())?;
         }
         Ok(hands)
     }
