@@ -27,6 +27,13 @@
 //! kiosk   = "…"       # default: the outbox with `.kiosk` added
 //! uids    = []        # users beside the agent's own who may ask
 //! control = "…"       # default: the state file with `.ctl` added
+//!
+//! [[mirror]]          # any number
+//! name = "lake"
+//! kind = "cloudevents"             # or unomi, segment
+//! url = "https://lake.example/in"
+//! secret_file = "/etc/cem/lake"    # bearer token, Unomi peer key, or Segment write key
+//! marker = "accepted"              # cloudevents: text that a true answer contains
 //! ```
 //!
 //! Relative paths count from the folder that holds the configuration file.
@@ -194,6 +201,8 @@ pub struct Mirror {
     pub url: String,
     /// Bearer token (cloudevents), private key (unomi) or write key (segment).
     pub secret_file: Option<PathBuf>,
+    /// `user:password` that may register event types (unomi).
+    pub admin_file: Option<PathBuf>,
     /// Text that a true answer of a CloudEvents receiver contains; captive portals answer 200 too.
     pub marker: Option<String>,
     /// Unomi's scope.
@@ -360,7 +369,7 @@ impl Config {
             .into_iter()
             .flatten()
             .for_each(join);
-        self.mirror.iter_mut().filter_map(|m| m.secret_file.as_mut()).for_each(join);
+        self.mirror.iter_mut().flat_map(|m| [&mut m.secret_file, &mut m.admin_file]).flatten().for_each(join);
     }
 }
 

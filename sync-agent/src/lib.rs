@@ -8,6 +8,7 @@
 //! - [`config`] reads `agent.toml`.
 //! - [`engine`] says what to send when, [`retry`] when to try again; both without IO.
 //! - [`upload`] is the task that drives the engine, [`http`] the way to the backend, [`store`] the agent's file.
+//! - [`mirror`] carries the same events to further receivers.
 //! - [`lines`] takes events from standard input, [`control`] takes commands while the agent runs.
 //! - [`visitors`] knows who a card is, [`report`] what the device says about itself, [`clock`] the time without a clock.
 //! - [`run`] puts all of it together, [`supervise`] names and watches the tasks.
@@ -18,6 +19,7 @@ pub mod control;
 pub mod engine;
 pub mod http;
 pub mod lines;
+pub mod mirror;
 pub mod report;
 pub mod retry;
 pub mod run;

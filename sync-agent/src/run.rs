@@ -11,10 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 
-use crate::config::{Config, MirrorKind};
+use crate::config::Config;
 use crate::control::{Holder, Server};
 use crate::engine::{Engine, Limits};
 use crate::http::Client;
+use crate::mirror::Mirror;
 use crate::report::Reporter;
 use crate::retry::{Policy, Retry};
 use crate::store::Store;
@@ -121,6 +122,7 @@ async fn assemble(config: &Arc<Config>, watcher: Option<Watcher>) -> anyhow::Res
     let holder = holder(config, &store, orders, &wake);
     let control = Server::start(&config.control_path(), holder)?;
     let wiring = Wiring {
+        name: "backend".to_owned(),
         store: store.clone(),
         wake: Arc::clone(&wake),
         commands,
@@ -206,9 +208,31 @@ fn start_reports(config: &Arc<Config>, client: &Client, store: &Store, dates: mp
     tasks.spawn("clock", reporter.watch_clock(Duration::from_secs(report.clock_s), dates));
 }
 
-fn start_mirrors(config: &Config, _store: &Store, _tasks: &mut Tasks) -> anyhow::Result<()> {
-    let kinds: Vec<MirrorKind> = config.mirror.iter().map(|m| m.kind).collect();
-    anyhow::ensure!(kinds.is_empty(), "[[mirror]] is not served");
+/// Mirrors look at the files by themselves, end with the process, and are named in their alarms.
+fn start_mirrors(config: &Arc<Config>, store: &Store, tasks: &mut Tasks) -> anyhow::Result<()> {
+    for mirror in &config.mirror {
+        let client = Mirror::new(mirror, store.floor().clone()).with_context(|| format!("mirror `{}`", mirror.name))?;
+        let engine = client.engine(&config.source);
+        let (orders, commands) = mpsc::channel(1);
+        let (stop, stopped) = watch::channel(false);
+        let wiring = Wiring {
+            name: format!("mirror {}", mirror.name),
+            store: store.of_mirror(&mirror.name),
+            wake: Arc::default(),
+            commands,
+            stop: stopped,
+            watcher: None,
+            gather: Duration::from_millis(config.batch.gather_ms),
+            dates: None,
+            kiosk: config.kiosk_path(),
+        };
+        let upload = Upload::new(engine, Arc::new(client), wiring, &config.outbox, &config.state);
+        tasks.spawn("mirror", async move {
+            // Both ends live as long as the upload: nobody orders a mirror about.
+            let _ends = (orders, stop);
+            upload.run(Until::STOPPED).await.map(drop)
+        });
+    }
     Ok(())
 }
 

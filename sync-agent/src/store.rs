@@ -22,6 +22,8 @@ const FLOOR: &str = "clock.floor_ms";
 pub struct Store {
     inner: Arc<AgentStore>,
     origin: Origin,
+    /// The mirror whose watermarks these are; `None` for the backend's.
+    mirror: Option<Arc<str>>,
 }
 
 /// Something to write down about the upload.
@@ -63,7 +65,13 @@ impl Store {
         let inner = Arc::new(AgentStore::open(path, source)?);
         let stored = inner.state(FLOOR).ok().flatten();
         let floor = stored.and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok()).unwrap_or(0);
-        Ok(Store { inner, origin: Origin { boot: crate::clock::boot_id(), floor: Floor::new(floor) } })
+        Ok(Store { inner, origin: Origin { boot: crate::clock::boot_id(), floor: Floor::new(floor) }, mirror: None })
+    }
+
+    /// The same file with the watermarks of a mirror: nothing that is put here touches those of the backend.
+    #[must_use]
+    pub fn of_mirror(&self, name: &str) -> Store {
+        Store { mirror: Some(Arc::from(name)), ..self.clone() }
     }
 
     /// The stored floor under the clock.
@@ -94,6 +102,9 @@ impl Store {
     /// # Errors
     /// When the file fails.
     pub async fn watermark(&self, source: &str, log: Uuid) -> anyhow::Result<u64> {
+        if let Some(key) = self.mirror_key(log) {
+            return Ok(self.note(key).await?.and_then(|text| text.parse().ok()).unwrap_or(0));
+        }
         let source = source.to_owned();
         Ok(self.blocking(move |s| s.watermark(&source, log)).await??)
     }
@@ -103,6 +114,9 @@ impl Store {
     /// # Errors
     /// When the file fails.
     pub async fn put(&self, puts: Vec<Put>) -> anyhow::Result<()> {
+        if self.mirror.is_some() {
+            return self.put_mirror(puts).await;
+        }
         self.blocking(move |store| {
             puts.into_iter().try_for_each(|put| match put {
                 Put::Watermark { source, log, up_to } => again(|| store.acknowledge_to(&source, log, up_to)).map(drop),
@@ -114,6 +128,27 @@ impl Store {
         })
         .await??;
         Ok(())
+    }
+
+    async fn put_mirror(&self, puts: Vec<Put>) -> anyhow::Result<()> {
+        for put in puts {
+            match put {
+                Put::Watermark { log, up_to, .. } => {
+                    if let Some(key) = self.mirror_key(log) {
+                        self.set_note(key, up_to.to_string()).await?;
+                    }
+                }
+                Put::Quarantine { row, reason, .. } => {
+                    warn!(mirror = self.mirror.as_deref(), event = %row.id, kind = row.kind, reason, "left out for this mirror");
+                }
+                Put::Released { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn mirror_key(&self, log: Uuid) -> Option<String> {
+        self.mirror.as_ref().map(|name| format!("mirror.{name}.{log}"))
     }
 
     /// The events of a log that are in quarantine under these numbers, as rows to send.
@@ -131,6 +166,9 @@ impl Store {
     /// # Errors
     /// When the file fails.
     pub async fn replays(&self) -> anyhow::Result<Vec<(Uuid, u64)>> {
+        if self.mirror.is_some() {
+            return Ok(Vec::new());
+        }
         let found = self.blocking(|store| store.quarantine_replays(REPLAYS)).await??;
         Ok(found.into_iter().map(|q| (q.log, q.sequence)).collect())
     }
@@ -185,8 +223,9 @@ impl Store {
     ///
     /// # Errors
     /// When the file fails.
-    pub async fn note(&self, key: &'static str) -> anyhow::Result<Option<String>> {
-        let bytes = self.blocking(move |store| store.state(key)).await??;
+    pub async fn note(&self, key: impl Into<String>) -> anyhow::Result<Option<String>> {
+        let key = key.into();
+        let bytes = self.blocking(move |store| store.state(&key)).await??;
         Ok(bytes.and_then(|b| String::from_utf8(b).ok()).filter(|text| !text.is_empty()))
     }
 
@@ -194,8 +233,9 @@ impl Store {
     ///
     /// # Errors
     /// When the file fails.
-    pub async fn set_note(&self, key: &'static str, value: String) -> anyhow::Result<()> {
-        Ok(self.blocking(move |store| again(|| store.set_state(key, value.as_bytes()))).await??)
+    pub async fn set_note(&self, key: impl Into<String>, value: String) -> anyhow::Result<()> {
+        let key = key.into();
+        Ok(self.blocking(move |store| again(|| store.set_state(&key, value.as_bytes()))).await??)
     }
 
     /// The envelope of the visitor with this token, unless expired.

@@ -7,6 +7,8 @@ mod cli;
 mod fleet;
 #[path = "it/ledger.rs"]
 mod ledger;
+#[path = "it/mirrors.rs"]
+mod mirrors;
 #[path = "it/people.rs"]
 mod people;
 #[path = "it/proxy.rs"]

@@ -82,6 +82,8 @@ pub enum Command {
 
 /// What the upload is wired to.
 pub struct Wiring {
+    /// Where events go, for people: `backend`, `mirror lake`.
+    pub name: String,
     /// The agent's file.
     pub store: Store,
     /// Notified when a log grew.
@@ -277,7 +279,7 @@ impl<T: Transport> Upload<T> {
                 None => {
                     let stored = self.wiring.store.watermark(&info.source, info.log).await?;
                     let on_conflict = if tap == OWN { OnConflict::Move } else { OnConflict::Adopt };
-                    info!(log = %info.log, watermark = stored, head = info.head, "draining a log");
+                    info!(to = self.wiring.name, log = %info.log, watermark = stored, head = info.head, "draining a log");
                     self.logs.push(LogRef { tap, log: info.log, source: info.source });
                     // What the file no longer holds was acknowledged before it was given up.
                     self.engine.add_log(stored.max(info.first.saturating_sub(1)), on_conflict)
@@ -341,8 +343,8 @@ impl<T: Transport> Upload<T> {
         let effects = self.engine.answered(self.now_ms(), ticket, outcome);
         match self.engine.trouble() {
             now if now == before => {}
-            Some(trouble) => warn!("{trouble}; events wait in their file"),
-            None => info!("sending again"),
+            Some(trouble) => warn!(to = self.wiring.name, "{trouble}; events wait in their file"),
+            None => info!(to = self.wiring.name, "sending again"),
         }
         self.carry_out(effects, &heads).await
     }
@@ -483,8 +485,10 @@ impl<T: Transport> Upload<T> {
     }
 
     async fn alarm(&mut self, kind: &'static str, detail: &str) -> anyhow::Result<()> {
-        error!(alarm = kind, detail);
-        self.own_event(cem_contract::kinds::DEVICE_ALARM, json!({"alarm": kind, "detail": detail, "by": "sync-agent"})).await
+        let to = self.wiring.name.clone();
+        error!(alarm = kind, to, detail);
+        self.own_event(cem_contract::kinds::DEVICE_ALARM, json!({"alarm": kind, "detail": detail, "by": "sync-agent", "to": to}))
+            .await
     }
 
     async fn own_event(&mut self, kind: &str, data: serde_json::Value) -> anyhow::Result<()> {

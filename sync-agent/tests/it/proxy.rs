@@ -147,6 +147,7 @@ async fn exactly_once(seed: u64, loss: u64) {
     let (_stop, stopped) = watch::channel(false);
     let (_orders, commands) = mpsc::channel(1);
     let wiring = Wiring {
+        name: "backend".to_owned(),
         store: store.clone(),
         wake: Arc::new(Notify::new()),
         commands,

@@ -153,6 +153,7 @@ impl Device {
         let wake = Arc::new(Notify::new());
         let seen = Arc::clone(seen);
         let wiring = Wiring {
+            name: "backend".to_owned(),
             store: self.store.clone(),
             wake: Arc::clone(&wake),
             commands,

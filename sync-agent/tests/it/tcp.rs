@@ -27,6 +27,9 @@ pub enum Break {
     Slices,
 }
 
+/// Answers everything: method and path, the `Authorization` header, the body.
+pub type Handler = Arc<dyn Fn(&str, Option<&str>, &[u8]) -> Reply + Send + Sync>;
+
 /// A backend on a port of this machine.
 pub struct Server {
     pub url: String,
@@ -49,6 +52,11 @@ impl Drop for Server {
 
 impl Server {
     pub async fn start(ledger: Ledger) -> Server {
+        Server::start_with(ledger, None).await
+    }
+
+    /// With a handler the ledger is not asked.
+    pub async fn start_with(ledger: Ledger, handler: Option<Handler>) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (ledger, breaks) = (Arc::new(Mutex::new(ledger)), Arc::new(Mutex::new(Vec::new())));
@@ -60,6 +68,7 @@ impl Server {
             breaks: Arc::clone(&breaks),
             routes: Arc::clone(&routes),
             paths: Arc::clone(&paths),
+            handler,
         };
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -83,19 +92,22 @@ struct Shared {
     breaks: Arc<Mutex<Vec<Break>>>,
     routes: Arc<Mutex<HashMap<&'static str, Reply>>>,
     paths: Arc<Mutex<Vec<String>>>,
+    handler: Option<Handler>,
 }
 
 async fn talk(stream: TcpStream, shared: Shared) {
-    let Shared { ledger, breaks, routes, paths } = shared;
+    let Shared { ledger, breaks, routes, paths, handler } = shared;
     let mut stream = BufReader::new(stream);
-    while let Some((path, token, body)) = request(&mut stream).await {
+    while let Some((method, path, authorization, body)) = request(&mut stream).await {
+        let token = authorization.as_deref().and_then(|a| a.strip_prefix("Bearer "));
         let how = breaks.lock().unwrap().pop().unwrap_or(Break::No);
         if how == Break::ResetAtOnce {
             return reset(stream.into_inner());
         }
         paths.lock().unwrap().push(path.clone());
         let reply = match path.as_str() {
-            "/v1/events" => ledger.lock().unwrap().serve(token.as_deref(), &body),
+            _ if handler.is_some() => handler.as_ref().unwrap()(&format!("{method} {path}"), authorization.as_deref(), &body),
+            "/v1/events" => ledger.lock().unwrap().serve(token, &body),
             path => {
                 let routes = routes.lock().unwrap();
                 let bare = path.split('?').next().unwrap_or_default();
@@ -116,18 +128,19 @@ fn reset(stream: TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, Option<String>, Vec<u8>)> {
+async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, String, Option<String>, Vec<u8>)> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok().filter(|n| *n > 0)?;
-    let path = line.split(' ').nth(1)?.to_owned();
-    let (mut length, mut token, mut zstd) = (0, None, false);
+    let mut words = line.split(' ');
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let (mut length, mut authorization, mut zstd) = (0, None, false);
     loop {
         line.clear();
         stream.read_line(&mut line).await.ok().filter(|n| *n > 0)?;
         let Some((name, value)) = line.trim_end().split_once(": ") else { break };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.parse().ok()?,
-            "authorization" => token = value.strip_prefix("Bearer ").map(str::to_owned),
+            "authorization" => authorization = Some(value.to_owned()),
             "content-encoding" => zstd = value == "zstd",
             _ => {}
         }
@@ -135,7 +148,7 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, Option<St
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     let body = if zstd { zstd::bulk::decompress(&body, 4 << 20).ok()? } else { body };
-    Some((path, token, body))
+    Some((method, path, authorization, body))
 }
 
 async fn answer(stream: &mut TcpStream, reply: Reply, how: Break) -> Option<()> {
