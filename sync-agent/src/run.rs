@@ -48,6 +48,11 @@ struct Parts {
 /// When it cannot start, or when a task ended that must not.
 pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> {
     let mut stop_signal = StopSignal::new()?;
+    if print_events {
+        // Whoever follows the events learns by this line that the agent may now be told to stop. The printer
+        // keeps standard output to itself from then on.
+        println!("running");
+    }
     let (_printer, watcher) = printer(print_events)?;
     let Parts { store, client, upload, stop, wake, dates, _control } = assemble(&config, watcher).await?;
     let mut tasks = Tasks::default();
@@ -56,10 +61,6 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
     start_mirrors(&config, &store, &mut tasks)?;
     let _waker = listen_for_wakeups(&config, Arc::clone(&wake));
     info!(source = config.source, backend = config.backend.url, "running");
-    if print_events {
-        // Whoever follows the events learns by this line that the agent may now be told to stop.
-        println!("running");
-    }
     let mut upload = tokio::spawn(upload.run(Until::STOPPED));
     tokio::select! {
         () = stop_signal.received() => {}
