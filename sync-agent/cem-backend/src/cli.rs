@@ -1,10 +1,14 @@
 //! The command line.
 
-use crate::{keys, seed, serve, store, tokens};
+use crate::{backup, keys, seed, serve, store, tokens};
 use anyhow::Context;
 use cem_contract::{key_id, time};
 use clap::{Args, Parser, Subcommand};
-use std::{io::Write, net::SocketAddr, path::PathBuf};
+use std::{
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// The reference CEM backend: takes the events of shop devices and knows their visits and visitors.
 #[derive(Debug, Parser)]
@@ -24,6 +28,10 @@ enum Command {
     ProfileKey(Data),
     /// Store the visitors of a TOML file, for demonstrations and migrations.
     Seed(Seed),
+    /// Copy the database to a file, also while the backend is running.
+    Backup(Backup),
+    /// Put a backup in the place of the database. The backend must be stopped.
+    Restore(Restore),
 }
 
 #[derive(Debug, Args)]
@@ -84,6 +92,33 @@ struct Seed {
     file: PathBuf,
 }
 
+/// Copies the database, as it is at one moment, to a file that must not be there yet.
+///
+/// `profile.key` is not in it: keep a copy of that apart, or devices refuse the profiles of a rebuilt backend.
+/// The copy holds personal data: encrypt it, and do not keep it longer than your erasure deadline allows.
+#[derive(Debug, Args)]
+struct Backup {
+    #[command(flatten)]
+    data: Data,
+    /// Where the copy goes.
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+/// Puts a backup in the place of the database. The replaced one is kept beside it.
+///
+/// Events that were taken since the backup come again from the devices, which keep them for 35 days: each is asked
+/// for them when it sends its next one. Tokens, revocations, erasures, and consent given at a console since
+/// then are taken over from the replaced database, if it can be read; otherwise do those again by hand.
+#[derive(Debug, Args)]
+struct Restore {
+    #[command(flatten)]
+    data: Data,
+    /// The backup.
+    #[arg(long, value_name = "FILE")]
+    from: PathBuf,
+}
+
 /// Does what the command line says.
 pub(crate) fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
@@ -107,6 +142,25 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::Seed(Seed { data, file }) => {
             let count = seed::run(&data.data, &file, store::now_ms())?;
             print(&format!("{count} visitors stored"))
+        }
+        Command::Backup(Backup { data, to }) => {
+            backup::backup(&data.data, &to)?;
+            print(&format!("copied to {}", to.display()))
+        }
+        Command::Restore(Restore { data, from }) => restore(&data, &from),
+    }
+}
+
+fn restore(data: &Data, from: &Path) -> anyhow::Result<()> {
+    let restored = backup::restore(&data.data, from, store::now_ms())?;
+    print(&format!("{} events restored; devices send again what came later", restored.events))?;
+    if let Some(kept) = restored.kept {
+        print(&format!("the replaced database is {}: delete it when it is not needed any more", kept.display()))?;
+    }
+    match restored.unreadable {
+        None => Ok(()),
+        Some(why) => {
+            print(&format!("nothing was taken over from it ({why}): revoke tokens, erase persons and set consent again"))
         }
     }
 }

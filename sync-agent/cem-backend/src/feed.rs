@@ -59,7 +59,9 @@ pub(crate) fn of_event(connection: &Connection, n: i64, event: &Event, now_ms: i
             "INSERT INTO article(store, sku, sold_out, time_ms) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE
              SET sold_out = excluded.sold_out, time_ms = excluded.time_ms WHERE excluded.time_ms >= article.time_ms",
         )?;
-        upsert.execute(params![store, sku, event.kind == kinds::ARTICLE_SOLD_OUT, event.time_ms])?;
+        // A clock that runs ahead must not outlast every later word.
+        let at_ms = event.time_ms.min(now_ms);
+        upsert.execute(params![store, sku, event.kind == kinds::ARTICLE_SOLD_OUT, at_ms])?;
     }
     add(connection, Some(store), kind, &n.to_string(), now_ms)
 }

@@ -15,8 +15,11 @@
 //! cem-backend token revoke --data DIR ID
 //! cem-backend profile-key --data DIR
 //! cem-backend seed --data DIR --file visitors.toml
+//! cem-backend backup --data DIR --to FILE
+//! cem-backend restore --data DIR --from FILE
 //! ```
 
+mod backup;
 mod cli;
 mod feed;
 mod http;

@@ -4,6 +4,8 @@
 
 #[path = "it/backend.rs"]
 mod backend;
+#[path = "it/backup.rs"]
+mod backup;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/events.rs"]

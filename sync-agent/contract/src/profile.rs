@@ -263,6 +263,10 @@ pub struct Visit {
     pub gestures: Vec<Value>,
     /// How many events were folded.
     pub events: u64,
+    /// How far the times can be trusted, by the least certain event; absent where all clocks were synced. `corrected`
+    /// by a sample of the backend's clock, `estimated`, `unset`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
     /// The person has been erased: what is left names nobody.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,

@@ -3,7 +3,7 @@
 use super::{App, auth::Caller, body, error::HttpError, query::ListQuery};
 use crate::{
     feed,
-    people::erase,
+    people::{clock::Certainty, erase},
     store::{self, now_ms},
     tokens::Scope,
 };
@@ -86,7 +86,8 @@ fn device_of_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Value> {
     }))
 }
 
-/// `GET /v1/fleet/events?source=&after=&limit=`: stored events, oldest first, without what erasure would remove.
+/// `GET /v1/fleet/events?source=&after=&limit=`: stored events, oldest first, without what erasure would remove. Beside an
+/// event whose clock was not synced stands `corrected`: the best `time` known, and by which `clock`.
 pub(super) async fn events(State(app): State<App>, query: ListQuery, headers: HeaderMap) -> Result<Json<Page<Value>>, HttpError> {
     Caller::of(&app, &headers).await?.only(&[Scope::Ops], "see the fleet's events")?;
     let limit = query.limit()?;
@@ -95,7 +96,7 @@ pub(super) async fn events(State(app): State<App>, query: ListQuery, headers: He
     let after = query.after.as_deref().and_then(|cursor| feed::place(&epoch, cursor)).unwrap_or(0);
     let page = app.store.readers.run(move |connection| {
         let mut select = connection.prepare_cached(
-            "SELECT e.n, e.received_ms, e.erased, e.body FROM event e JOIN source s ON s.n = e.source
+            "SELECT e.n, e.received_ms, e.erased, e.body, e.corrected_ms, e.certainty FROM event e JOIN source s ON s.n = e.source
              WHERE e.n > ?1 AND (?2 IS NULL OR s.name = ?2) ORDER BY e.n LIMIT ?3",
         )?;
         let mut rows = select.query(params![after, source, limit as i64])?;
@@ -106,7 +107,11 @@ pub(super) async fn events(State(app): State<App>, query: ListQuery, headers: He
             let mut event: Value = serde_json::from_str(&erase::scrub(&row.get::<_, String>(3)?)?)?;
             event["erased"] = json!(row.get::<_, bool>(2)?);
             let received = time::rfc3339(row.get(1)?);
-            items.push(json!({"cursor": feed::cursor(&epoch, last), "received": received, "event": event}));
+            let mut item = json!({"cursor": feed::cursor(&epoch, last), "received": received, "event": event});
+            if let (Some(corrected_ms), Some(mark)) = (row.get::<_, Option<i64>>(4)?, Certainty::of(row.get(5)?).mark()) {
+                item["corrected"] = json!({"time": time::rfc3339(corrected_ms), "clock": mark});
+            }
+            items.push(item);
         }
         Ok(Page { items, next: Some(feed::cursor(&epoch, last)) })
     });

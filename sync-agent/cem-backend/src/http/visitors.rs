@@ -339,7 +339,7 @@ fn read_events(connection: &Connection, survivor: &str) -> store::Result<Vec<Box
         "SELECT body FROM event WHERE n IN (
              SELECT e.n FROM event e JOIN visitor v ON v.id = e.visitor WHERE v.survivor = ?1
              UNION SELECT e.n FROM event e JOIN visit t ON t.id = e.visitid JOIN visitor v ON v.id = t.visitor
-             WHERE v.survivor = ?1) ORDER BY time_ms, n",
+             WHERE v.survivor = ?1) ORDER BY coalesce(corrected_ms, time_ms), n",
         survivor,
     )?;
     bodies.into_iter().map(|body| Ok(RawValue::from_string(body)?)).collect()

@@ -65,7 +65,8 @@ pub(super) fn of_event(connection: &Connection, visitor: &str, event: &Event, no
          SET earliest_ms = excluded.earliest_ms, latest_ms = excluded.latest_ms, level = excluded.level
          WHERE (excluded.latest_ms, excluded.level) > (consent.latest_ms, consent.level)",
     )?;
-    upsert.execute(params![visitor, ENVELOPE, event.time_ms, level.word()])?;
+    // A clock that runs ahead must not outlast every later word.
+    upsert.execute(params![visitor, ENVELOPE, event.time_ms.min(now_ms), level.word()])?;
     Ok(())
 }
 
@@ -89,20 +90,31 @@ pub(crate) fn say_here(connection: &Connection, visitor: &str, level: Consent, t
     say(connection, visitor, &statement, text_version)
 }
 
+/// Every word said at the backend itself: whose, what, and the version of the text that was shown.
+pub(crate) fn said_here(connection: &Connection) -> Result<Vec<(String, Statement, String)>> {
+    let mut query = connection.prepare(
+        "SELECT stream, position, earliest_ms, latest_ms, level, visitor, text_version FROM consent WHERE stream = ?1",
+    )?;
+    let rows = query.query_map([HERE], |row| Ok((row.get(5)?, statement(row)?, row.get(6)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Everything said about one id.
 pub(super) fn statements(connection: &Connection, visitor: &str) -> Result<Vec<Statement>> {
     let mut query =
         connection.prepare_cached("SELECT stream, position, earliest_ms, latest_ms, level FROM consent WHERE visitor = ?1")?;
-    let rows = query.query_map([visitor], |row| {
-        Ok(Statement {
-            stream: row.get(0)?,
-            position: row.get(1)?,
-            earliest_ms: row.get(2)?,
-            latest_ms: row.get(3)?,
-            level: Consent::from_word(&row.get::<_, String>(4)?).unwrap_or_default(),
-        })
-    })?;
+    let rows = query.query_map([visitor], statement)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn statement(row: &rusqlite::Row<'_>) -> rusqlite::Result<Statement> {
+    Ok(Statement {
+        stream: row.get(0)?,
+        position: row.get(1)?,
+        earliest_ms: row.get(2)?,
+        latest_ms: row.get(3)?,
+        level: Consent::from_word(&row.get::<_, String>(4)?).unwrap_or_default(),
+    })
 }
 
 #[cfg(test)]

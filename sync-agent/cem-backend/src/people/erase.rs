@@ -5,7 +5,7 @@
 
 use super::{Touched, visitor};
 use crate::{feed, store::Result};
-use cem_contract::{Clock, Event, kinds};
+use cem_contract::{Clock, Erasure, Event, kinds};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Map, Value};
 
@@ -30,11 +30,13 @@ const ENVELOPE: &[&str] = &[
 /// Members of `data` that stay in known types, at any depth.
 const MEMBERS: &[&str] = &[
     "action",
+    "alarm",
     "amount",
     "attempt",
     "backend_time",
     "balance_after",
     "base",
+    "boot",
     "by",
     "channel",
     "control",
@@ -96,6 +98,7 @@ const MEMBERS: &[&str] = &[
     "touches",
     "touchpoint",
     "trigger",
+    "uptime",
     "visits_before",
     "assurance",
     "business_date",
@@ -221,6 +224,20 @@ pub(crate) fn person(connection: &Connection, touched: &mut Touched, id: &str, n
     }
     for token in &tokens {
         erase_token(connection, touched, token, now_ms)?;
+    }
+    Ok(())
+}
+
+/// Does an erasure of another database here, as of when it was asked for: who joined since is a new person.
+pub(crate) fn again(connection: &Connection, touched: &mut Touched, erasure: &Erasure, at_ms: i64) -> Result<()> {
+    for id in std::iter::once(&erasure.visitor).chain(&erasure.merged) {
+        person(connection, touched, id, at_ms)?;
+    }
+    for token in &erasure.tokens {
+        if !connection.prepare_cached("SELECT 1 FROM erased_token WHERE token = ?1")?.exists([token])? {
+            record(connection, &erasure.visitor, &[], std::slice::from_ref(token), at_ms)?;
+            erase_token(connection, touched, token, at_ms)?;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What events mean for persons: visits, visitors, consent, erasure. Everything here runs inside the writer, in the
 //! transaction that stores the event, and depends on which events are stored, never on the order in which they came.
 
+pub(crate) mod clock;
 pub(crate) mod consent;
 pub(crate) mod erase;
 mod usual;
@@ -23,6 +24,8 @@ pub(crate) struct Touched {
     pub(crate) visitors: BTreeSet<String>,
     /// Sources that wrote.
     sources: BTreeSet<String>,
+    /// What was told about the clocks of devices.
+    clocks: clock::Told,
 }
 
 /// Stores an accepted event and notes what it touches.
@@ -39,8 +42,8 @@ pub(crate) fn take(
     let erased = erase::is_erased(connection, event, token)?;
     let scrubbed = erased.then(|| erase::scrub(raw)).transpose()?;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO event(source, id, log, sequence, type, time_ms, received_ms, visitid, visitor, token, ord, erased, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT INTO event(source, id, log, sequence, type, time_ms, received_ms, visitid, visitor, token, ord, erased, body, clock)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     insert.execute(params![
         source,
@@ -56,20 +59,23 @@ pub(crate) fn take(
         text("order"),
         erased,
         scrubbed.as_deref().unwrap_or(raw),
+        clock::rank(event.clock),
     ])?;
     let n = connection.last_insert_rowid();
-    touch_visits(connection, touched, event, text("order"))?;
+    clock::hear(connection, &mut touched.clocks, source, n, event)?;
+    touch_visits(connection, touched, event.visitid.as_deref(), text("order"))?;
     touched.sources.insert(event.source.clone());
     if erased {
         erase::late(connection, touched, event, token, now_ms)?;
     } else {
-        take_person(connection, touched, event, token, now_ms)?;
+        take_person(connection, touched, n, event, token, now_ms)?;
     }
     feed::of_event(connection, n, event, now_ms)
 }
 
-/// Folds what was touched: visits first, because profiles are made of them.
+/// Folds what was touched: times first, then visits, because profiles are made of them.
 pub(crate) fn fold(connection: &Connection, mut touched: Touched, now_ms: i64) -> Result<()> {
+    clock::settle(connection, &mut touched)?;
     for visit in std::mem::take(&mut touched.visits) {
         visits::refold(connection, &visit, &mut touched.visitors)?;
     }
@@ -83,9 +89,9 @@ pub(crate) fn fold(connection: &Connection, mut touched: Touched, now_ms: i64) -
 }
 
 /// The visit that an event names, or those in which the order it speaks of was placed: the kitchen knows no visits.
-fn touch_visits(connection: &Connection, touched: &mut Touched, event: &Event, order: Option<&str>) -> Result<()> {
-    if let Some(visit) = &event.visitid {
-        touched.visits.insert(visit.clone());
+fn touch_visits(connection: &Connection, touched: &mut Touched, visit: Option<&str>, order: Option<&str>) -> Result<()> {
+    if let Some(visit) = visit {
+        touched.visits.insert(visit.to_owned());
         return Ok(());
     }
     let Some(order) = order else { return Ok(()) };
@@ -98,9 +104,16 @@ fn touch_visits(connection: &Connection, touched: &mut Touched, event: &Event, o
     Ok(())
 }
 
-fn take_person(connection: &Connection, touched: &mut Touched, event: &Event, token: Option<&str>, now_ms: i64) -> Result<()> {
+fn take_person(
+    connection: &Connection,
+    touched: &mut Touched,
+    n: i64,
+    event: &Event,
+    token: Option<&str>,
+    now_ms: i64,
+) -> Result<()> {
     if event.kind == kinds::LOYALTY_EARNED || event.kind == kinds::LOYALTY_BURNED {
-        take_points(connection, event)?;
+        take_points(connection, n, event)?;
     }
     let Some(id) = event.visitor.as_deref().filter(|id| !id.is_empty()) else { return Ok(()) };
     visitor::know(connection, id)?;
@@ -116,7 +129,7 @@ fn take_person(connection: &Connection, touched: &mut Touched, event: &Event, to
 }
 
 /// A ledger entry counts once, however many events speak of it.
-fn take_points(connection: &Connection, event: &Event) -> Result<()> {
+fn take_points(connection: &Connection, n: i64, event: &Event) -> Result<()> {
     let number = |value: &Value| value.as_i64().or_else(|| value.as_f64().map(|float| float as i64));
     let (Some(entry), Some(points)) =
         (event.data.get("entry").and_then(Value::as_str), event.data.get("points").and_then(number))
@@ -125,9 +138,9 @@ fn take_points(connection: &Connection, event: &Event) -> Result<()> {
     };
     let signed = if event.kind == kinds::LOYALTY_BURNED { -points.saturating_abs() } else { points };
     let mut insert = connection.prepare_cached(
-        "INSERT INTO ledger(entry, visitor, visitid, points, at_ms) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+        "INSERT INTO ledger(entry, visitor, visitid, points, at_ms, event) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
     )?;
-    insert.execute(params![entry, event.visitor, event.visitid, signed, event.time_ms])?;
+    insert.execute(params![entry, event.visitor, event.visitid, signed, event.time_ms, n])?;
     Ok(())
 }
 

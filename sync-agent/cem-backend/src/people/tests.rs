@@ -220,6 +220,13 @@ fn an_erased_event_keeps_money_and_tax_and_its_place() {
 }
 
 #[test]
+fn of_an_alarm_its_word_is_left_but_not_what_somebody_wrote() {
+    let raw = json!({"type": "cem.device.alarm.v1", "id": "i", "data": {"alarm": "log_conflict", "detail": "Zebulon called"}});
+    let erased = erase::scrub(&raw.to_string()).unwrap();
+    assert!(erased.contains("log_conflict") && !erased.contains("Zebulon"), "{erased}");
+}
+
+#[test]
 fn of_an_unknown_type_only_numbers_and_money_are_left() {
     let raw = json!({"type": "cem.later.v2", "id": "i", "nickname": "Zeb", "data": {"order": "Zeb", "name": "Zeb", "points": 3,
         "to": ["Zeb"], "from": {"deep": "Zeb"}, "amount": {"minor": 5, "currency": "EUR"}, "tip": "Zeb"}});

@@ -1,5 +1,6 @@
 //! One visit folded from its events. Pure: the same events give the same visit.
 
+use super::clock::Certainty;
 use crate::feed;
 use cem_contract::{Feedback, Visit, VisitOrder, VisitPayment, kinds, time};
 use serde_json::Value;
@@ -29,7 +30,9 @@ pub(super) const FOLDED: &[&str] = &[
 pub(super) struct Seen {
     pub(super) source: String,
     pub(super) kind: String,
+    /// The corrected time, where the device's clock was not synced.
     pub(super) time_ms: i64,
+    pub(super) certainty: Certainty,
     pub(super) visitor: Option<String>,
     pub(super) data: Value,
 }
@@ -188,6 +191,7 @@ impl Fold {
             orders: orders.into_iter().map(Order::finish).collect(),
             feedback: self.feedback.into_iter().map(|(_, feedback)| feedback).collect(),
             events: events.len() as u64,
+            clock: events.iter().map(|event| event.certainty).max().and_then(Certainty::mark).map(str::to_owned),
             ..self.visit
         };
         Folded { visit, started_ms, feedback_ms, token: self.token, placed_ms }

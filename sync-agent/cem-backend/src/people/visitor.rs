@@ -206,7 +206,7 @@ fn joined(connection: &Connection, member: &str) -> Result<Vec<Name>> {
     }
     let text = |value: Option<serde_json::Value>| value.as_ref().and_then(serde_json::Value::as_str).map(str::to_owned);
     let mut query = connection
-        .prepare_cached("SELECT time_ms, body FROM event WHERE visitor = ?1 AND type = 'cem.visitor.joined.v1' AND erased = 0")?;
+        .prepare_cached("SELECT coalesce(corrected_ms, time_ms), body FROM event WHERE visitor = ?1 AND type = 'cem.visitor.joined.v1' AND erased = 0")?;
     let rows = query.query_map([member], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
     let mut names = Vec::new();
     for row in rows {
@@ -251,10 +251,11 @@ fn last_feedback(connection: &Connection, survivor: &str) -> Result<Option<Feedb
 fn add_points(connection: &Connection, survivor: &str, profile: &mut Profile) -> Result<()> {
     let (sum, last_ms): (i64, Option<i64>) = connection
         .prepare_cached(
-            "SELECT coalesce(sum(points), 0), max(at_ms) FROM (
-                 SELECT points, at_ms FROM ledger l JOIN visitor v ON v.id = l.visitor WHERE v.survivor = ?1
-                 UNION ALL SELECT points, at_ms FROM visitor v JOIN visit t ON t.visitor = v.id
-                     JOIN ledger l ON l.visitid = t.id WHERE v.survivor = ?1 AND l.visitor IS NULL)",
+            "SELECT coalesce(sum(points), 0), max(coalesce(e.corrected_ms, a.at_ms)) FROM (
+                 SELECT points, at_ms, event FROM ledger l JOIN visitor v ON v.id = l.visitor WHERE v.survivor = ?1
+                 UNION ALL SELECT points, at_ms, event FROM visitor v JOIN visit t ON t.visitor = v.id
+                     JOIN ledger l ON l.visitid = t.id WHERE v.survivor = ?1 AND l.visitor IS NULL) a
+             LEFT JOIN event e ON e.n = a.event",
         )?
         .query_row([survivor], |row| Ok((row.get(0)?, row.get(1)?)))?;
     profile.points = profile.points.saturating_add(sum);

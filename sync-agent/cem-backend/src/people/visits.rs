@@ -1,6 +1,7 @@
 //! Visits in the tables: read the events, fold, replace.
 
 use super::{
+    clock::Certainty,
     visit::{FOLDED, Folded, Seen, fold},
     visitor,
 };
@@ -18,7 +19,8 @@ const MAX_EVENTS: i64 = 2_000;
 static SELECT: LazyLock<String> = LazyLock::new(|| {
     let folded = FOLDED.iter().map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");
     format!(
-        "SELECT s.name, e.type, e.time_ms, e.visitor, CASE WHEN e.type IN ({folded}) THEN e.body END
+        "SELECT s.name, e.type, coalesce(e.corrected_ms, e.time_ms), e.visitor,
+             CASE WHEN e.type IN ({folded}) THEN e.body END, e.certainty
          FROM event e JOIN source s ON s.n = e.source
          WHERE e.n IN (
              SELECT n FROM event WHERE visitid = ?1
@@ -81,7 +83,8 @@ fn read(connection: &Connection, id: &str) -> Result<Vec<Seen>> {
                     .data
             }
         };
-        Ok(Seen { source: row.get(0)?, kind: row.get(1)?, time_ms: row.get(2)?, visitor: row.get(3)?, data })
+        let certainty = Certainty::of(row.get(5)?);
+        Ok(Seen { source: row.get(0)?, kind: row.get(1)?, time_ms: row.get(2)?, certainty, visitor: row.get(3)?, data })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

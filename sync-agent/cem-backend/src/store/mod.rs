@@ -8,6 +8,7 @@ mod schema;
 mod writer;
 
 pub(crate) use readers::Readers;
+pub(crate) use schema::new_epoch;
 pub(crate) use writer::Writer;
 
 use anyhow::{Context, bail};
@@ -65,9 +66,13 @@ pub(crate) fn open(data: &Path) -> anyhow::Result<Connection> {
         bail!("SQLite {} is linked in; at least 3.51.3 is needed", rusqlite::version());
     }
     make_private_directory(data)?;
-    let path = database(data);
-    make_private_file(&path)?;
-    let connection = Connection::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    open_file(&database(data))
+}
+
+/// The same, of a file wherever it lies.
+pub(crate) fn open_file(path: &Path) -> anyhow::Result<Connection> {
+    make_private_file(path)?;
+    let connection = Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(128);
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -78,7 +83,8 @@ pub(crate) fn open(data: &Path) -> anyhow::Result<Connection> {
     Ok(connection)
 }
 
-fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
+/// Opens a database that this process does not change.
+pub(crate) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
@@ -86,7 +92,8 @@ fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn database(data: &Path) -> PathBuf {
+/// The file in a data folder.
+pub(crate) fn database(data: &Path) -> PathBuf {
     data.join("cem.db")
 }
 
@@ -104,7 +111,7 @@ fn make_private_directory(data: &Path) -> anyhow::Result<()> {
 }
 
 /// SQLite gives its log the rights of the database, which it would make readable for everybody.
-fn make_private_file(path: &Path) -> anyhow::Result<File> {
+pub(crate) fn make_private_file(path: &Path) -> anyhow::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);

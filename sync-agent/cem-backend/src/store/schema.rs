@@ -1,10 +1,13 @@
 //! The tables. `schema(module, version, min_reader)` says what the file holds and which programs can read it.
 
+use crate::people;
 use anyhow::bail;
 use rusqlite::{Connection, OptionalExtension, params};
 
 const MODULE: &str = "cem-backend";
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// The oldest program that reads this version: columns and tables are only added, so far.
+const MIN_READER: i64 = 1;
 
 /// Brings the file to this program's version, in one transaction. A file of a later version is refused.
 pub(super) fn migrate(connection: &Connection) -> anyhow::Result<()> {
@@ -30,15 +33,26 @@ fn migrate_inside(connection: &Connection) -> anyhow::Result<()> {
         Some((_, min_reader)) if min_reader > VERSION => {
             bail!("the file was written by a later cem-backend (it needs version {min_reader}, this is {VERSION}): use that one")
         }
-        Some(_) => return Ok(()),
-        None => {}
+        Some((VERSION.., _)) => return Ok(()),
+        Some(_) => {
+            connection.execute_batch(V2)?;
+            people::clock::learn_stored(connection)?;
+        }
+        None => {
+            connection.execute_batch(V1)?;
+            connection.execute_batch(V2)?;
+            connection.execute("INSERT INTO meta VALUES ('epoch', ?1)", [new_epoch()?])?;
+        }
     }
-    connection.execute_batch(V1)?;
-    connection.execute("INSERT INTO schema VALUES (?1, ?2, ?2)", params![MODULE, VERSION])?;
+    connection.execute("INSERT OR REPLACE INTO schema VALUES (?1, ?2, ?3)", params![MODULE, VERSION, MIN_READER])?;
+    Ok(())
+}
+
+/// A name for this database in cursors: another one, or this one after a restore, has another.
+pub(crate) fn new_epoch() -> anyhow::Result<String> {
     let mut epoch = [0u8; 4];
     getrandom::fill(&mut epoch).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
-    connection.execute("INSERT INTO meta VALUES ('epoch', ?1)", [format!("{:08x}", u32::from_be_bytes(epoch))])?;
-    Ok(())
+    Ok(format!("{:08x}", u32::from_be_bytes(epoch)))
 }
 
 const V1: &str = "
@@ -125,3 +139,78 @@ CREATE TABLE audit(
     visitor TEXT);
 CREATE INDEX audit_visitor ON audit(visitor) WHERE visitor IS NOT NULL;
 ";
+
+/// What corrects the times of devices whose clock was not synced: see `people::clock`.
+const V2: &str = "
+-- clock: 0 synced, 1 estimated, 2 unset, as the event says. boot and uptime_ms only where it is not synced.
+-- corrected_ms is the best time known, beside time_ms, which stays; certainty: 0 synced, 1 corrected, 2 estimated, 3 unset.
+ALTER TABLE event ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE event ADD COLUMN boot TEXT;
+ALTER TABLE event ADD COLUMN uptime_ms INTEGER;
+ALTER TABLE event ADD COLUMN corrected_ms INTEGER;
+ALTER TABLE event ADD COLUMN certainty INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX event_boot ON event(source, boot, uptime_ms) WHERE boot IS NOT NULL;
+-- The event that told of the entry, for its time.
+ALTER TABLE ledger ADD COLUMN event INTEGER;
+
+CREATE TABLE clock_sample(
+    source INTEGER NOT NULL, boot TEXT NOT NULL, uptime_ms INTEGER NOT NULL, backend_ms INTEGER NOT NULL,
+    round_trip_ms INTEGER NOT NULL, PRIMARY KEY(source, boot, uptime_ms)) WITHOUT ROWID;
+-- A boot within a log. first: its lowest number there. own_start_ms: when it began by its own best clock, told by the
+-- event own_sequence. start_ms: when it began as far as the neighbours allow; sampled boots need none.
+CREATE TABLE clock_boot(
+    source INTEGER NOT NULL, log BLOB NOT NULL, boot TEXT NOT NULL, first INTEGER NOT NULL, last_uptime_ms INTEGER NOT NULL,
+    own_clock INTEGER NOT NULL, own_sequence INTEGER NOT NULL, own_start_ms INTEGER, sampled INTEGER NOT NULL,
+    start_ms INTEGER, PRIMARY KEY(source, log, boot)) WITHOUT ROWID;
+CREATE INDEX clock_boot_order ON clock_boot(source, log, sampled, first);
+CREATE INDEX clock_boot_name ON clock_boot(source, boot);
+";
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_first_version_gets_its_times_corrected_and_keeps_its_epoch() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE schema(module TEXT PRIMARY KEY, version INTEGER NOT NULL, min_reader INTEGER NOT NULL)")
+            .unwrap();
+        db.execute_batch(V1).unwrap();
+        db.execute_batch(
+            "INSERT INTO schema VALUES ('cem-backend', 1, 1); INSERT INTO meta VALUES ('epoch', 'ab12');
+             INSERT INTO source VALUES (1, '/stores/s/devices/k')",
+        )
+        .unwrap();
+        let log = uuid::Uuid::from_u128(7);
+        for (sequence, kind, data) in [
+            (1, "cem.help.called.v1", r#"{"place":"bar"}"#),
+            (
+                2,
+                "cem.device.clock_sampled.v1",
+                r#"{"boot":"b","uptime":"000000000009000","backend_time":"2026-11-21T10:30:00.000Z","round_trip_ms":1}"#,
+            ),
+        ] {
+            let id = uuid::Uuid::from_u128(sequence);
+            let body = format!(
+                r#"{{"specversion":"1.0","id":"{id}","source":"/stores/s/devices/k","type":"{kind}","time":"1970-01-01T00:00:04Z",
+                "log":"{log}","sequence":"{sequence:020}","clock":"unset","boot":"b","uptime":"000000000004000","data":{data}}}"#
+            );
+            db.execute(
+                "INSERT INTO event(source, id, log, sequence, type, time_ms, received_ms, body) VALUES (1, ?1, ?2, ?3, ?4, 4000, ?5, ?6)",
+                params![id.as_bytes(), log.as_bytes(), sequence as i64, kind, i64::MAX, body],
+            )
+            .unwrap();
+        }
+        migrate(&db).unwrap();
+        migrate(&db).unwrap();
+        let corrected: i64 = db.query_row("SELECT corrected_ms FROM event WHERE sequence = 1", [], |row| row.get(0)).unwrap();
+        assert_eq!(cem_contract::time::rfc3339(corrected), "2026-11-21T10:29:55.000Z");
+        let (version, min_reader, epoch): (i64, i64, String) = db
+            .query_row("SELECT version, min_reader, value FROM schema, meta", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .unwrap();
+        assert_eq!((version, min_reader, epoch.as_str()), (2, 1, "ab12"));
+    }
+}

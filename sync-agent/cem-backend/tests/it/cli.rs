@@ -7,9 +7,15 @@ fn stdout(output: &std::process::Output) -> String {
 
 #[test]
 fn help_and_version_are_told() {
-    for arguments in
-        [["--help"].as_slice(), &["--version"], &["serve", "--help"], &["token", "--help"], &["token", "list", "--help"]]
-    {
+    for arguments in [
+        ["--help"].as_slice(),
+        &["--version"],
+        &["serve", "--help"],
+        &["token", "--help"],
+        &["token", "list", "--help"],
+        &["backup", "--help"],
+        &["restore", "--help"],
+    ] {
         let output = command().args(arguments).output().unwrap();
         assert!(output.status.success() && !output.stdout.is_empty(), "{arguments:?}: {output:?}");
     }
