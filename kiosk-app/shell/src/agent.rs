@@ -6,7 +6,6 @@ use edge_db::{
     link::{Answer, Ask, AskClient, AskServer, AskService},
 };
 use kiosk_core::device::Health;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -20,8 +19,6 @@ const ASK_BUDGET: Duration = Duration::from_millis(280);
 const PING_BUDGET: Duration = Duration::from_secs(2);
 /// A cache that is locked for longer is left alone.
 const BUSY: Duration = Duration::from_millis(50);
-/// The version of the agent's tables that this program reads.
-const AGENT_TABLES: u32 = 1;
 
 /// The agent's socket and file.
 pub(crate) struct Link {
@@ -49,10 +46,11 @@ impl AgentSide for Link {
     }
 
     fn cached(&mut self, token: &str) -> Option<String> {
-        cached(&self.agent_db, token).unwrap_or_else(|error| {
+        let envelope = edge_db::cached_profile(&self.agent_db, token, BUSY).unwrap_or_else(|error| {
             tracing::info!(%error, "the visitor cache cannot be read");
             None
-        })
+        });
+        envelope.and_then(|bytes| String::from_utf8(bytes).ok())
     }
 }
 
@@ -63,26 +61,6 @@ pub(crate) fn backend_at(ask: &Path) -> Look {
         Ok(Answer::Done) => Health::Ok,
         Ok(_) | Err(_) => Health::Lost,
     })
-}
-
-/// The envelope that the agent's file holds for a token. The file is another process's: it is opened for one look,
-/// read-only, and its writer is never kept waiting. Whether the envelope counts is judged by its signature and dates.
-fn cached(agent_db: &Path, token: &str) -> rusqlite::Result<Option<String>> {
-    if !agent_db.exists() {
-        return Ok(None);
-    }
-    let conn = Connection::open_with_flags(agent_db, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    conn.busy_timeout(BUSY)?;
-    conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    let needs: Option<u32> =
-        conn.query_row("SELECT min_reader FROM schema WHERE module = 'agent'", [], |row| row.get(0)).optional()?;
-    if needs.is_none_or(|needs| needs > AGENT_TABLES) {
-        return Ok(None);
-    }
-    let found: Option<Vec<u8>> = conn
-        .query_row("SELECT envelope FROM profiles JOIN tokens USING(visitor) WHERE token = ?1", [token], |row| row.get(0))
-        .optional()?;
-    Ok(found.and_then(|bytes| String::from_utf8(bytes).ok()))
 }
 
 /// Answers the agent's questions until the returned service is dropped.
@@ -127,7 +105,8 @@ mod tests {
     fn a_profile_in_the_agents_file_is_found_by_its_token() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("agent.db");
-        assert_eq!(cached(&path, "1:00ff").unwrap(), None, "there is no file yet");
+        let mut link = Link::new(&dir.path().join("ask"), &path);
+        assert_eq!(link.cached("1:00ff"), None, "there is no file yet");
         let store = AgentStore::open_with(small(path.clone())).unwrap();
         let profile = CachedProfile {
             visitor: "v_1".into(),
@@ -137,8 +116,8 @@ mod tests {
             envelope: b"{}".to_vec(),
         };
         assert!(store.put_profile(&profile, 0).unwrap());
-        assert_eq!(cached(&path, "1:00ff").unwrap().as_deref(), Some("{}"), "its writer has it open");
-        assert_eq!(cached(&path, "1:00fe").unwrap(), None);
+        assert_eq!(link.cached("1:00ff").as_deref(), Some("{}"), "its writer has it open");
+        assert_eq!(link.cached("1:00fe"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::{
     ReadError, agent,
     log::{self, Log},
 };
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::Path;
 use uuid::Uuid;
 
@@ -27,16 +27,7 @@ pub struct Watermark {
 /// # Errors
 /// As [`ReadError`] says; a busy file is an error too, ask again later.
 pub fn watermarks(agent_db: &Path) -> Result<Vec<Watermark>, ReadError> {
-    if !agent_db.try_exists()? {
-        return Ok(Vec::new());
-    }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(agent_db, flags)?;
-    conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    if crate::schema::found(&conn, crate::schema::AGENT.name)?.is_none() {
-        return Ok(Vec::new());
-    }
-    agent::stored_watermarks(&conn).map_err(ReadError::from)
+    agent::beside(agent_db)?.map_or(Ok(Vec::new()), |conn| agent::stored_watermarks(&conn).map_err(ReadError::from))
 }
 
 /// Gives up the oldest rows of `log` up to `up_to`, at most `limit` of them and only those recorded before `before_ms`

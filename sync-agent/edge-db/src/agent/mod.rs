@@ -10,20 +10,31 @@ mod visitors;
 
 pub(crate) use acks::stored_watermarks;
 pub use quarantine::{QuarantineState, Quarantined};
-pub use visitors::CachedProfile;
+pub use visitors::{CachedProfile, cached_profile};
 
 use crate::{
     Class, Commit, CommitError, Committed, Durability, LogInfo, NewEvent, OpenError, Outbox, OutboxOptions, ReadError, Row,
     WriteError, file, log, open::Kind, writer::in_transaction,
 };
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, OpenFlags, Transaction};
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
 };
+
+/// Another process's agent file, opened for a look that never keeps its writer waiting. `None` while there is none.
+pub(crate) fn beside(agent_db: &Path) -> Result<Option<Connection>, ReadError> {
+    if !agent_db.try_exists()? {
+        return Ok(None);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(agent_db, flags)?;
+    conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(crate::schema::found(&conn, crate::schema::AGENT.name)?.map(|_| conn))
+}
 
 /// The agent's file, owned by this process. All methods are short; none waits for an fsync except those that write
 /// events ([`AgentStore::enqueue`], [`AgentStore::adopt`]).

@@ -4,6 +4,7 @@
 use super::AgentStore;
 use crate::{CommitError, ReadError};
 use rusqlite::{OptionalExtension as _, Transaction, params};
+use std::{path::Path, time::Duration};
 
 /// Profiles kept at most; the one stored longest ago goes first.
 const PROFILES: i64 = 20_000;
@@ -21,6 +22,20 @@ pub struct CachedProfile {
     pub expires_ms: i64,
     /// The DSSE envelope, the exact bytes.
     pub envelope: Vec<u8>,
+}
+
+/// The envelope that an agent's file holds for a token, expired or not, read without disturbing its writer. Nothing when the
+/// file does not exist yet. Whether the envelope counts is judged by its signature and dates.
+///
+/// # Errors
+/// As [`ReadError`] says; a file that stays locked for `patience` is an error too.
+pub fn cached_profile(agent_db: &Path, token: &str, patience: Duration) -> Result<Option<Vec<u8>>, ReadError> {
+    let Some(conn) = super::beside(agent_db)? else { return Ok(None) };
+    conn.busy_timeout(patience)?;
+    let found = conn
+        .query_row("SELECT envelope FROM profiles JOIN tokens USING(visitor) WHERE token = ?1", [token], |row| row.get(0))
+        .optional()?;
+    Ok(found)
 }
 
 impl AgentStore {
