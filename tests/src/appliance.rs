@@ -138,6 +138,16 @@ impl Appliance {
         Running::start("kiosk-app", command, &self.folder.join("logs"))
     }
 
+    /// Stops the backend cleanly.
+    pub fn stop_backend(&self) -> Result<()> {
+        self.backend.lock().unwrap_or_else(PoisonError::into_inner).down()
+    }
+
+    /// Starts the backend again, at the address that it had.
+    pub fn start_backend(&self) -> Result<()> {
+        self.backend.lock().unwrap_or_else(PoisonError::into_inner).up()
+    }
+
     /// Runs `sync-agent once`: an error unless nothing is left to send.
     pub fn send_all(&self) -> Result<()> {
         output("sync-agent", &["once", "--config", &self.agent_config().display().to_string()]).map(drop)

@@ -3,7 +3,13 @@
 
 #[path = "it/architecture.rs"]
 mod architecture;
+#[path = "it/clocks.rs"]
+mod clocks;
+#[path = "it/clone.rs"]
+mod clone;
 #[path = "it/kills.rs"]
 mod kills;
+#[path = "it/restore.rs"]
+mod restore;
 #[path = "it/third_party.rs"]
 mod third_party;

@@ -25,6 +25,7 @@ cargo xtask COMMAND
   lint                     format, clippy, docs, licences.
   screens [DIR]            a PNG of every view in every size and language (default target/screens).
   bench queue | upload     figures beside peers in the same run: counts, ratios, times.
+  bench kills | power      the long forms: 10,000 kills, 1,000,000 images of a power cut (about an hour each).
   replay [--baskets N]     real shop baskets through basket, session, outbox, agent and backend (default 10000).
 ";
 
@@ -101,6 +102,8 @@ fn replay(rest: &[&str]) -> Result<(), Failed> {
     run.program("replay", rest)
 }
 
+const POWER: [&str; 8] = ["test", "--release", "--package", "edge-db", "--test", "it", "power", "--"];
+
 /// Benches are built for release: what is measured is what ships.
 fn bench(rest: &[&str]) -> Result<(), Failed> {
     let run = Run::at_root()?;
@@ -110,6 +113,9 @@ fn bench(rest: &[&str]) -> Result<(), Failed> {
     let mut arguments = vec!["build", "--release", "--bins", "--package", "cem-tests"];
     for program in ["sync-agent", "cem-backend"] {
         arguments.extend(["--package", program]);
+    }
+    if rest == ["power"] {
+        return run.step("a million images of a power cut", || run.cargo_env(&POWER, ("CEM_POWER_IMAGES", "1000000")));
     }
     run.step("build for release", || run.cargo(&arguments))?;
     run.release_program("bench", rest)

@@ -61,6 +61,10 @@ impl Run {
         self.command(Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments))
     }
 
+    pub(crate) fn cargo_env(&self, arguments: &[&str], (name, value): (&str, &str)) -> Result<(), Failed> {
+        self.command(Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments).env(name, value))
+    }
+
     /// Runs a program that this project built.
     pub(crate) fn program(&self, name: &str, arguments: &[&str]) -> Result<(), Failed> {
         self.command(Command::new(self.target().join("debug").join(name)).args(arguments))
