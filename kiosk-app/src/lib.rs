@@ -1,5 +1,76 @@
-//! x
-#[allow(missing_docs, clippy::all, unused_qualifications, unreachable_pub)]
-mod generated { slint::include_modules!(); }
-/// x
-pub fn main() -> std::process::ExitCode { let _ = generated::App::new(); std::process::ExitCode::SUCCESS }
+// SPDX-License-Identifier: GPL-3.0-only
+//! kiosk-app: the screens in Slint, the view model behind them, and the program that puts screen and shell together.
+//!
+//! Three ways to run, one set of views:
+//!
+//! - on a display, fed by kiosk-shell;
+//! - `--headless --scenario FILE`: drawn into memory, touched by the steps of a file, with the real shell and whatever
+//!   devices or simulators its config names;
+//! - `--headless --screenshots DIR`: a picture of every view, without any device.
+//!
+//! The screen is never asked: snapshots come in, become a [`ui::view_model::ViewModel`], and the bindings set what
+//! changed; touches go out as [`kiosk_core::Intent`]s. What is decided is decided in kiosk-core; what is carried out is
+//! carried out in kiosk-shell.
+
+pub mod args;
+mod board;
+pub mod control;
+mod feed;
+pub mod gallery;
+pub mod headless;
+pub mod scenario;
+mod stop;
+pub mod ui;
+mod windowed;
+
+use anyhow::{Context as _, Result, bail};
+use args::Args;
+use clap::Parser as _;
+use kiosk_shell::{Content, KioskConfig};
+use std::process::ExitCode;
+
+/// The program.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    log_to_stderr();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kiosk-app: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// A sentence that says what is wrong and what to do.
+pub fn run(args: &Args) -> Result<()> {
+    match (&args.config, &args.scenario, &args.screenshots) {
+        (Some(config), Some(scenario), pictures) => scenario::run(&load(config)?, scenario, pictures.as_deref(), args.size),
+        (Some(config), None, None) if !args.headless => windowed::run(&load(config)?, args),
+        (config, None, Some(pictures)) => {
+            let content = match (config, &args.content) {
+                (Some(config), _) => load(config)?.content,
+                (None, Some(content)) => content.clone(),
+                (None, None) => bail!("pictures of what? Give --content DIR, the shop's folder, or --config FILE"),
+            };
+            gallery::write(&Content::load(content)?, pictures, args.only.as_deref())
+        }
+        (None, ..) => bail!("who is this kiosk? Give --config FILE, its kiosk.toml"),
+        (Some(_), None, None) => bail!("--headless needs something to do: --scenario FILE or --screenshots DIR"),
+    }
+}
+
+fn load(config: &std::path::Path) -> Result<KioskConfig> {
+    KioskConfig::load(config).with_context(|| format!("the kiosk's file {} cannot be used", config.display()))
+}
+
+/// Logs go to standard error, which systemd keeps. They carry ids, never names, cards or tokens.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A second logger in one process is a test's business.
+    let _ = log.try_init();
+}

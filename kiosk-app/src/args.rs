@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-only
+//! The command line.
+
+use clap::Parser;
+use std::path::PathBuf;
+
+/// The kiosk: shows the menu, takes the order, and lets the guest pay.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "kiosk-app", version)]
+pub struct Args {
+    /// The kiosk's own file: who it is, where its data, its board-config and the shop's content lie
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Draw into memory instead of on a display
+    #[arg(long)]
+    pub headless: bool,
+
+    /// With --headless: play these steps against the real devices or their simulators, and end
+    #[arg(long, value_name = "FILE", requires = "headless", requires = "config")]
+    pub scenario: Option<PathBuf>,
+
+    /// With --headless: write pictures into this folder; without a scenario, one of every view, size and language
+    #[arg(long, value_name = "DIR", requires = "headless")]
+    pub screenshots: Option<PathBuf>,
+
+    /// For pictures of every view: the shop's content, where no --config names it
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub content: Option<PathBuf>,
+
+    /// For pictures of every view: only those whose file name contains this
+    #[arg(long, value_name = "WORD", requires = "screenshots", conflicts_with = "scenario")]
+    pub only: Option<String>,
+
+    /// Width and height of the window or picture, such as 1080x1920; else the board-config's
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    pub size: Option<(u32, u32)>,
+
+    /// No window decoration, the whole display
+    #[arg(long)]
+    pub fullscreen: bool,
+}
+
+/// The smallest and the largest side of a window in pixels.
+const SIDES: std::ops::RangeInclusive<u32> = 320..=7680;
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    match sides {
+        Some((w, h)) if SIDES.contains(&w) && SIDES.contains(&h) => Ok((w, h)),
+        _ => Err(format!("'{text}' is not width x height in pixels, such as 1080x1920")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_size_is_two_numbers_within_reason() {
+        assert_eq!(size("720x1280"), Ok((720, 1280)));
+        assert!(size("720").is_err() && size("0x0").is_err() && size("axb").is_err());
+    }
+
+    #[test]
+    fn a_scenario_needs_a_config_and_no_display() {
+        assert!(Args::try_parse_from(["kiosk-app", "--scenario", "a.toml"]).is_err());
+        assert!(Args::try_parse_from(["kiosk-app", "--headless", "--scenario", "a.toml", "--config", "k.toml"]).is_ok());
+    }
+}

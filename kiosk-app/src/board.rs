@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-only
+//! What the screens need to know of the board-config.
+
+use crate::ui::view_model::{BoardFacts, Side};
+use kiosk_shell::ShellHandle;
+
+/// The facts of the board that the shell runs on.
+pub(crate) fn facts(handle: &ShellHandle) -> BoardFacts {
+    let board = handle.board();
+    BoardFacts {
+        // The board's own words are not this crate's to name; their spelling is.
+        terminal: board.terminal.as_ref().map(|terminal| side(&format!("{:?}", terminal.side()))),
+        printer: board.printer.is_some(),
+        reader: board.reader.is_some(),
+        dpi: board.display.dpi,
+    }
+}
+
+/// The display's size in pixels.
+pub(crate) fn size(handle: &ShellHandle) -> (u32, u32) {
+    let display = handle.board().display;
+    (display.width_px, display.height_px)
+}
+
+fn side(word: &str) -> Side {
+    match word.to_ascii_lowercase().as_str() {
+        "left" => Side::Left,
+        "below" => Side::Below,
+        _ => Side::Right,
+    }
+}

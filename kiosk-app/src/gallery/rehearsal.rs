@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-3.0-only
+//! A kiosk that is played through by hand: intents and devices go in, effects are answered as the devices would.
+
+use kiosk_core::{
+    Catalogue, ClockQuality, Config, DeviceEvent, Effect, Intent, Kiosk, Lang, Minor, Now, Snapshot,
+    device::{Assurance, ChargeOutcome, Consent, DeviceKind, Guest, Health, Method, UsualItem},
+    session::{Failure, Input},
+};
+use std::sync::Arc;
+
+/// Saturday, 21 November 2026, 09:31 UTC; 10:31 in the shop.
+const MORNING_MS: i64 = 1_795_253_460_000;
+
+/// A visit in the making.
+pub(super) struct Rehearsal {
+    kiosk: Kiosk,
+    catalogue: Arc<Catalogue>,
+    now: Now,
+    charge: Option<kiosk_core::Id>,
+    order: Option<kiosk_core::Id>,
+    lang: Lang,
+}
+
+impl Rehearsal {
+    pub(super) fn new(catalogue: Arc<Catalogue>, lang: Lang) -> Self {
+        let now = Now { mono_ms: 1_000_000, utc_ms: Some(MORNING_MS), offset_min: 60, quality: ClockQuality::Synced };
+        let config = Config { language: lang, ..Config::default() };
+        Self { kiosk: Kiosk::new(config, catalogue.clone()), catalogue, now, charge: None, order: None, lang }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.now
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        self.kiosk.snapshot(self.now)
+    }
+
+    pub(super) fn intent(&mut self, intent: Intent) -> &mut Self {
+        self.input(Input::Intent(intent))
+    }
+
+    pub(super) fn intents(&mut self, intents: impl IntoIterator<Item = Intent>) -> &mut Self {
+        for intent in intents {
+            self.intent(intent);
+        }
+        self
+    }
+
+    pub(super) fn device(&mut self, event: DeviceEvent) -> &mut Self {
+        self.input(Input::Device(event))
+    }
+
+    pub(super) fn health(&mut self, kind: DeviceKind, health: Health) -> &mut Self {
+        self.device(DeviceEvent::Health(kind, health))
+    }
+
+    /// Time passes.
+    pub(super) fn wait(&mut self, ms: u64) -> &mut Self {
+        self.now.mono_ms += ms;
+        self.now.utc_ms = self.now.utc_ms.map(|utc| utc.saturating_add_unsigned(ms));
+        self.input(Input::Tick)
+    }
+
+    /// The disk takes nothing.
+    pub(super) fn disk_full(&mut self) -> &mut Self {
+        self.input(Input::EffectFailed(Failure::Record))
+    }
+
+    /// Into the menu, to eat in.
+    pub(super) fn browse(&mut self) -> &mut Self {
+        self.intents([Intent::Begin, Intent::ChooseService(kiosk_core::Service::EatIn)])
+    }
+
+    /// Opens the category with this key.
+    pub(super) fn category(&mut self, key: &str) -> &mut Self {
+        let at = self.catalogue.categories.iter().zip(0..).find(|(c, _)| c.key == key).map(|(_, at)| at);
+        match at {
+            Some(at) => self.intent(Intent::OpenCategory(kiosk_core::CategoryId(at))),
+            None => self,
+        }
+    }
+
+    /// Opens the article with this SKU.
+    pub(super) fn open(&mut self, sku: &str) -> &mut Self {
+        match self.catalogue.find(sku) {
+            Some((id, _)) => self.intent(Intent::OpenArticle(id)),
+            None => self,
+        }
+    }
+
+    /// A basket with several kinds of lines.
+    pub(super) fn fill(&mut self) -> &mut Self {
+        self.open("harbour-burger").choose(0, 1, 1).choose(1, 0, 1).intent(Intent::Add);
+        self.open("flat-white").choose(0, 1, 1).intent(Intent::Add);
+        self.open("almond-croissant").intent(Intent::Add)
+    }
+
+    /// In the open article.
+    pub(super) fn choose(&mut self, group: u8, choice: u8, count: u8) -> &mut Self {
+        self.intent(Intent::SetChoice { part: None, group, choice, count })
+    }
+
+    /// A filled basket, at checkout.
+    pub(super) fn checkout(&mut self) -> &mut Self {
+        self.browse().fill().intents([Intent::OpenBasket, Intent::Checkout])
+    }
+
+    /// The terminal is asked.
+    pub(super) fn pay(&mut self) -> &mut Self {
+        self.intent(Intent::Pay(kiosk_core::Tender::Card))
+    }
+
+    /// The terminal tells how it goes on.
+    pub(super) fn status(&mut self, code: u8) -> &mut Self {
+        match self.charge {
+            Some(attempt) => self.device(DeviceEvent::TerminalStatus { attempt, code }),
+            None => self,
+        }
+    }
+
+    /// The terminal tells how it ended.
+    pub(super) fn ended(&mut self, outcome: ChargeOutcome) -> &mut Self {
+        match self.charge.take() {
+            Some(attempt) => self.device(DeviceEvent::ChargeEnded { attempt, outcome }),
+            None => self,
+        }
+    }
+
+    pub(super) fn approved(&mut self) -> &mut Self {
+        let amount = self.snapshot().order.map_or(Minor::ZERO, |order| order.priced.total);
+        self.ended(ChargeOutcome::Approved { amount, reference: 17, masked: "Visa •••• 1234".to_owned() })
+    }
+
+    pub(super) fn printed(&mut self, health: Health) -> &mut Self {
+        match self.order {
+            Some(order) => self.device(DeviceEvent::Printed { order, health }),
+            None => self,
+        }
+    }
+
+    /// A guest card is held to the reader.
+    pub(super) fn card(&mut self) -> &mut Self {
+        let (method, assurance) = (Method::Ntag424, Assurance::High);
+        self.device(DeviceEvent::CardSeen { token: "1:ab".to_owned(), method, assurance, counter: Some(7) })
+    }
+
+    /// Jane, or Ivan where Russian is spoken; with the usual, or new to the shop.
+    pub(super) fn guest(&mut self, known: bool) -> &mut Self {
+        let russian = self.catalogue.languages.get(usize::from(self.lang.0)).is_some_and(|tag| tag == "ru");
+        let item = |sku: &str, modifiers: &[(&str, u8)]| UsualItem {
+            sku: sku.to_owned(),
+            modifiers: modifiers.iter().map(|(sku, count)| ((*sku).to_owned(), *count)).collect(),
+            quantity: 1,
+        };
+        let guest = Guest {
+            visitor: "v_00000000000000000000000000000000".to_owned(),
+            display_name: if russian { "Иван" } else { "Jane" }.to_owned(),
+            language: if russian { "ru" } else { "en" }.to_owned(),
+            consent: if known { Consent::Personal } else { Consent::Service },
+            usual: if known { vec![item("flat-white", &[("milk-oat", 1)]), item("almond-croissant", &[])] } else { Vec::new() },
+            points: 412,
+            visits_before: 23,
+            as_of_ms: Some(MORNING_MS - 29 * 60_000),
+        };
+        self.card().device(DeviceEvent::Identified { token: "1:ab".to_owned(), guest: Some(guest) })
+    }
+
+    fn input(&mut self, input: Input) -> &mut Self {
+        for effect in self.kiosk.step(self.now, input) {
+            match effect {
+                Effect::Charge { attempt, .. } => self.charge = Some(attempt),
+                Effect::Print(receipt) => self.order = Some(receipt.order),
+                _ => {}
+            }
+        }
+        self
+    }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-only
+//! Every view, and how it is reached.
+
+use super::{At, Rehearsal};
+use crate::{
+    headless::Headless,
+    ui::{
+        Ui,
+        slint_app::{Chrome, GreetingState, MenuState},
+        view_model::Side,
+    },
+};
+use anyhow::Result;
+use kiosk_core::{
+    DeviceEvent, Intent, Service, Stage, Tender,
+    catalogue::Allergen,
+    device::{ChargeOutcome, DeviceKind, Health},
+};
+use slint::ComponentHandle as _;
+
+/// A view and the way to it.
+pub(super) struct View {
+    /// In the name of its picture.
+    pub(super) name: &'static str,
+    /// Where the visit stands then.
+    pub(super) stage: At,
+    /// Where the terminal is.
+    pub(super) terminal: Option<Side>,
+    /// What is sold out.
+    pub(super) sold_out: &'static [&'static str],
+    /// Intents and devices.
+    pub(super) reach: fn(&mut Rehearsal) -> &mut Rehearsal,
+    /// What is only the screen's.
+    pub(super) touch: fn(&mut Ui, &Headless) -> Result<()>,
+}
+
+const fn view(name: &'static str, stage: Stage, reach: fn(&mut Rehearsal) -> &mut Rehearsal) -> View {
+    View { name, stage, terminal: Some(Side::Right), sold_out: &[], reach, touch: |_, _| Ok(()) }
+}
+
+const fn touched(
+    name: &'static str,
+    stage: Stage,
+    reach: fn(&mut Rehearsal) -> &mut Rehearsal,
+    touch: fn(&mut Ui, &Headless) -> Result<()>,
+) -> View {
+    View { touch, ..view(name, stage, reach) }
+}
+
+/// Every view.
+pub(super) const ALL: &[View] = &[
+    view("attract", Stage::Attract, |r| r),
+    view("attract-easy", Stage::Attract, |r| r.intent(Intent::ToggleEasyAccess)),
+    view("attract-reader-lost", Stage::Attract, |r| r.health(DeviceKind::Reader, Health::Lost)),
+    view("attract-closed", Stage::Attract, |r| r.intent(Intent::Begin).disk_full()),
+    view("greeting", Stage::Greeting, |r| r.guest(true)),
+    view("greeting-looking", Stage::Greeting, |r| r.card()),
+    view("greeting-new", Stage::Greeting, |r| r.guest(false)),
+    view("greeting-easy", Stage::Greeting, |r| r.guest(true).intent(Intent::ToggleEasyAccess)),
+    touched(
+        "greeting-why",
+        Stage::Greeting,
+        |r| r.guest(true),
+        |ui, _| {
+            ui.app().global::<GreetingState<'_>>().set_explaining(true);
+            Ok(())
+        },
+    ),
+    view("service", Stage::Browse, |r| r.intent(Intent::Begin)),
+    view("menu", Stage::Browse, |r| r.browse()),
+    view("menu-filled", Stage::Browse, |r| r.browse().fill().category("burgers")),
+    view("menu-offline", Stage::Browse, |r| r.browse().category("coffee").health(DeviceKind::Backend, Health::Lost)),
+    view("menu-avoiding", Stage::Browse, |r| r.browse().category("breakfast").intent(Intent::ToggleAllergen(Allergen::Nuts))),
+    view("menu-nothing-fits", Stage::Browse, |r| {
+        r.browse().category("bakery").intents([Allergen::Gluten, Allergen::Milk].map(Intent::ToggleAllergen))
+    }),
+    touched(
+        "menu-allergens",
+        Stage::Browse,
+        |r| r.browse().intent(Intent::ToggleAllergen(Allergen::Nuts)),
+        |ui, _| {
+            ui.app().global::<MenuState<'_>>().set_choosing_allergens(true);
+            Ok(())
+        },
+    ),
+    touched(
+        "menu-languages",
+        Stage::Browse,
+        |r| r.browse(),
+        |ui, _| {
+            ui.app().global::<Chrome<'_>>().set_choosing_language(true);
+            Ok(())
+        },
+    ),
+    View { sold_out: &["pancake-stack", "flat-white"], ..view("menu-sold-out-card", Stage::Browse, |r| r.browse()) },
+    view("menu-sold-out", Stage::Browse, |r| r.browse().category("cold-drinks").open("coconut-water")),
+    view("menu-easy", Stage::Browse, |r| r.browse().fill().intent(Intent::ToggleEasyAccess)),
+    view("item", Stage::Item, |r| r.browse().open("harbour-burger").choose(0, 1, 1).choose(1, 0, 1)),
+    view("item-missing", Stage::Item, |r| r.browse().open("cappuccino")),
+    view("item-combo", Stage::Item, |r| r.browse().open("burger-meal").intent(Intent::ChoosePart { part: 0, choice: 0 })),
+    view("item-change", Stage::Item, |r| {
+        let line = r.browse().fill().snapshot().basket.lines.first().map(|line| line.id);
+        r.intents(line.map(Intent::EditLine))
+    }),
+    view("item-easy", Stage::Item, |r| r.browse().open("harbour-burger").intent(Intent::ToggleEasyAccess)),
+    view("basket", Stage::Basket, |r| r.browse().fill().intent(Intent::OpenBasket)),
+    view("basket-empty", Stage::Basket, |r| r.browse().intent(Intent::OpenBasket)),
+    view("basket-takeaway", Stage::Basket, |r| {
+        r.browse().fill().intents([Intent::OpenBasket, Intent::ChooseService(Service::Takeaway)])
+    }),
+    view("basket-easy", Stage::Basket, |r| r.browse().fill().intents([Intent::OpenBasket, Intent::ToggleEasyAccess])),
+    view("start-over", Stage::Basket, |r| r.browse().fill().intents([Intent::OpenBasket, Intent::StartOver])),
+    view("checkout", Stage::Checkout, |r| r.checkout()),
+    view("checkout-terminal-lost", Stage::Checkout, |r| r.checkout().health(DeviceKind::Terminal, Health::Lost)),
+    view("checkout-easy", Stage::Checkout, |r| r.checkout().intent(Intent::ToggleEasyAccess)),
+    view("still-there", Stage::Checkout, |r| r.checkout().wait(60_000).wait(6_000)),
+    view("person-called", Stage::Checkout, |r| r.checkout().intent(Intent::CallPerson)),
+    view("bank-card", Stage::Browse, |r| r.browse().device(DeviceEvent::BankCardSeen)),
+    view("unknown-card", Stage::Browse, |r| {
+        r.browse().card().device(DeviceEvent::Identified { token: "1:ab".to_owned(), guest: None })
+    }),
+    view("pay", Stage::Paying, |r| r.checkout().pay()),
+    View { terminal: Some(Side::Left), ..view("pay-left", Stage::Paying, |r| r.checkout().pay()) },
+    View { terminal: Some(Side::Below), ..view("pay-below", Stage::Paying, |r| r.checkout().pay()) },
+    view("pay-pin", Stage::Paying, |r| r.checkout().pay().status(0x02)),
+    view("pay-processing", Stage::Paying, |r| r.checkout().pay().status(0x04)),
+    view("pay-remove", Stage::Paying, |r| r.checkout().pay().status(0x0b)),
+    view("pay-stopping", Stage::Paying, |r| r.checkout().pay().intent(Intent::CancelPayment)),
+    view("pay-declined", Stage::Paying, |r| r.checkout().pay().ended(ChargeOutcome::Declined { code: 0x05 })),
+    view("pay-lost", Stage::Paying, |r| r.checkout().pay().ended(ChargeOutcome::NotSent)),
+    view("pay-unknown", Stage::Paying, |r| r.checkout().pay().ended(ChargeOutcome::Unknown)),
+    view("pay-easy", Stage::Paying, |r| r.checkout().pay().intent(Intent::ToggleEasyAccess)),
+    view("done", Stage::Done, |r| r.checkout().pay().approved()),
+    view("done-guest", Stage::Done, |r| r.guest(true).intent(Intent::OrderUsual).approved().printed(Health::Ok)),
+    view("done-rated", Stage::Feedback, |r| r.checkout().pay().approved().printed(Health::Ok).intent(Intent::Rate(5))),
+    view("done-counter", Stage::Done, |r| r.checkout().intent(Intent::Pay(Tender::Cash))),
+    view("done-printer", Stage::Done, |r| r.checkout().pay().approved().printed(Health::Blocked)),
+    view("done-easy", Stage::Done, |r| r.checkout().pay().approved().intent(Intent::ToggleEasyAccess)),
+];

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-3.0-only
+//! What is on the screen as a person hears it: roles, words and places, read from the same tree that is drawn.
+//!
+//! The key pad moves over it, speech reads it out, scenarios touch it. It is Slint's own accessibility tree, walked without
+//! a desktop's accessibility service, which a kiosk does not have.
+
+use i_slint_core::{
+    accessibility::{AccessibilityAction, AccessibleStringProperty, accessible_descendents},
+    item_tree::{ItemRc, ParentItemTraversalMode},
+    items::AccessibleRole,
+    lengths::LogicalRect,
+    window::WindowInner,
+};
+use slint::{LogicalPosition, LogicalSize, Window};
+
+/// The most nodes that are read: a view has a few hundred.
+const NODES_MAX: usize = 10_000;
+
+/// What a thing on the screen is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Does something when touched.
+    Button,
+    /// One of several, of which one is chosen.
+    Choice,
+    /// Words.
+    Text,
+    /// A picture that says something.
+    Picture,
+    /// A part of the screen: the view itself, the bar, a sheet.
+    Region,
+}
+
+/// A thing on the screen.
+#[derive(Clone)]
+pub struct Node {
+    /// What it is.
+    pub role: Role,
+    /// What is read out.
+    pub label: String,
+    /// What is read out after it; may be empty.
+    pub description: String,
+    /// On or off, where it can be either.
+    pub checked: Option<bool>,
+    /// False where a touch does nothing.
+    pub enabled: bool,
+    /// Top left corner of what can be seen of it, in logical pixels of the window.
+    pub position: LogicalPosition,
+    /// Size of what can be seen of it.
+    pub size: LogicalSize,
+    /// How deep in the tree.
+    pub depth: usize,
+    item: ItemRc,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node")
+            .field("role", &self.role)
+            .field("label", &self.label)
+            .field("position", &self.position)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// The middle of what can be seen of it.
+    pub fn centre(&self) -> LogicalPosition {
+        LogicalPosition::new(self.position.x + self.size.width / 2.0, self.position.y + self.size.height / 2.0)
+    }
+
+    /// True where it can be acted upon.
+    pub fn is_control(&self) -> bool {
+        matches!(self.role, Role::Button | Role::Choice)
+    }
+
+    /// Does what a touch would do.
+    pub fn activate(&self) {
+        self.item.accessible_action(&AccessibilityAction::Default);
+    }
+}
+
+/// Everything on the screen that can be seen, in the order it is read out; what lies over other things comes last.
+pub fn nodes(window: &Window) -> Vec<Node> {
+    let mut found = Vec::new();
+    if let Some(root) = WindowInner::from_pub(window).try_component() {
+        walk(&ItemRc::new_root(root), 0, &mut found);
+    }
+    found
+}
+
+/// The control that a person means by `label`: the whole of it, or else the beginning of exactly one. Of two that lie over
+/// each other, the upper one.
+pub fn control<'a>(nodes: &'a [Node], label: &str) -> Option<&'a Node> {
+    let controls = || nodes.iter().rev().filter(|node| node.is_control());
+    let exact = controls().find(|node| same(&node.label, label));
+    exact.or_else(|| {
+        let mut begins = controls().filter(|node| node.label.starts_with(label));
+        begins.next().filter(|_| begins.next().is_none())
+    })
+}
+
+/// True where some words on the screen contain `text`.
+pub fn says(nodes: &[Node], text: &str) -> bool {
+    let text = plain(text);
+    nodes.iter().any(|node| plain(&node.label).contains(&text))
+}
+
+fn walk(parent: &ItemRc, depth: usize, found: &mut Vec<Node>) {
+    // The walk begins with the last child's siblings first; the order of reading is that of the file.
+    for item in accessible_descendents(parent) {
+        if found.len() >= NODES_MAX {
+            return;
+        }
+        if let Some(node) = node(&item, depth) {
+            found.push(node);
+        }
+        walk(&item, depth + 1, found);
+    }
+}
+
+fn node(item: &ItemRc, depth: usize) -> Option<Node> {
+    let role = match item.accessible_role() {
+        AccessibleRole::Button => Role::Button,
+        AccessibleRole::RadioButton | AccessibleRole::Checkbox | AccessibleRole::Switch | AccessibleRole::Tab => Role::Choice,
+        AccessibleRole::Text => Role::Text,
+        AccessibleRole::Image => Role::Picture,
+        AccessibleRole::Main | AccessibleRole::Navigation | AccessibleRole::Region => Role::Region,
+        _ => return None,
+    };
+    let text = |what| item.accessible_string_property(what).map(String::from).unwrap_or_default();
+    let label = text(AccessibleStringProperty::Label);
+    let seen = seen(item)?;
+    if label.is_empty() && role != Role::Region {
+        return None;
+    }
+    let checkable = text(AccessibleStringProperty::Checkable) == "true";
+    Some(Node {
+        role,
+        label,
+        description: text(AccessibleStringProperty::Description),
+        checked: checkable.then(|| text(AccessibleStringProperty::Checked) == "true"),
+        enabled: text(AccessibleStringProperty::Enabled) != "false",
+        position: LogicalPosition::new(seen.origin.x, seen.origin.y),
+        size: LogicalSize::new(seen.size.width, seen.size.height),
+        depth,
+        item: item.clone(),
+    })
+}
+
+/// What can be seen of an item, in logical pixels of the window; `None` where nothing can.
+fn seen(item: &ItemRc) -> Option<LogicalRect> {
+    if !item.is_visible() {
+        return None;
+    }
+    let mut rect = placed(item);
+    let mut ancestor = item.parent_item(ParentItemTraversalMode::StopAtPopups);
+    while let Some(item) = ancestor {
+        if item.borrow().as_ref().clips_children() {
+            rect = rect.intersection(&placed(&item))?;
+        }
+        ancestor = item.parent_item(ParentItemTraversalMode::StopAtPopups);
+    }
+    (rect.size.width >= 1.0 && rect.size.height >= 1.0).then_some(rect)
+}
+
+fn placed(item: &ItemRc) -> LogicalRect {
+    let geometry = item.geometry();
+    LogicalRect::new(item.map_to_window(geometry.origin), geometry.size)
+}
+
+fn same(a: &str, b: &str) -> bool {
+    a == b || plain(a) == plain(b)
+}
+
+/// Without what the eye does not see: no-break spaces, line ends.
+fn plain(text: &str) -> String {
+    text.split(|c: char| c.is_whitespace() || c == '\u{a0}').filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-only
+//! `AttractState`.
+
+use super::{
+    App, Send,
+    pictures::{Pictures, Sizes},
+    slint_app::AttractState,
+    view_model::AttractView,
+};
+use kiosk_core::Intent;
+use slint::ComponentHandle as _;
+
+pub(super) fn wire(app: &App, send: &Send) {
+    let send = send.clone();
+    app.global::<AttractState<'_>>().on_begin(move || send(Intent::Begin));
+}
+
+pub(super) fn apply(app: &App, view: &AttractView, pictures: &Pictures, sizes: Sizes) {
+    let state = app.global::<AttractState<'_>>();
+    state.set_title(view.title.as_str().into());
+    state.set_line(view.line.as_str().into());
+    state.set_hero(pictures.get(&view.hero, sizes.hero));
+    state.set_cards(view.cards);
+    state.set_open(view.open);
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-3.0-only
+//! The screen: a snapshot comes in, a view model is made of it, the bindings set what changed. Touches go out as intents.
+//! The screen is never asked for anything.
+
+pub mod access_tree;
+mod bind_attract;
+mod bind_basket;
+mod bind_checkout;
+mod bind_chrome;
+mod bind_done;
+mod bind_greeting;
+mod bind_item;
+mod bind_menu;
+mod bind_overlay;
+mod bind_pay;
+mod bind_theme;
+pub mod pictures;
+mod qr;
+mod rows;
+#[cfg(test)]
+mod translations;
+pub mod view_model;
+pub mod words;
+
+/// What the Slint compiler makes of `ui/app.slint`.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, unused_qualifications)]
+pub(crate) mod slint_app {
+    slint::include_modules!();
+}
+
+pub use slint_app::App;
+
+use kiosk_core::{Intent, Now, Snapshot};
+use kiosk_shell::Content;
+use pictures::{Pictures, Sizes};
+use slint::ComponentHandle as _;
+use std::{rc::Rc, sync::Arc};
+use view_model::{BoardFacts, Scene, ViewModel};
+
+/// The most bytes that decoded pictures may take: two categories of cards and everything large, at 1080 by 1920.
+const PICTURE_BYTES: usize = 48 * 1024 * 1024;
+
+/// Where touches go.
+pub type Send = Rc<dyn Fn(Intent)>;
+
+/// One screen with everything that fills it.
+pub struct Ui {
+    app: App,
+    content: Content,
+    board: BoardFacts,
+    still_there_ms: u64,
+    pictures: Pictures,
+    sizes: Sizes,
+    shown: Option<ViewModel>,
+    snapshot: Arc<Snapshot>,
+    theme: bind_theme::ThemeBinding,
+    greeting: bind_greeting::GreetingBinding,
+    chrome: bind_chrome::ChromeBinding,
+    menu: bind_menu::MenuBinding,
+    item: bind_item::ItemBinding,
+    basket: bind_basket::BasketBinding,
+    overlay: bind_overlay::OverlayBinding,
+}
+
+impl std::fmt::Debug for Ui {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ui").field("view", &self.shown.as_ref().map(|v| v.chrome.view)).finish_non_exhaustive()
+    }
+}
+
+impl Ui {
+    /// A screen that shows the attract view until it is told otherwise. Needs a Slint platform.
+    ///
+    /// # Errors
+    /// What the platform says where it has no window to give.
+    pub fn new(content: Content, board: BoardFacts, send: Send) -> Result<Self, slint::PlatformError> {
+        let app = App::new()?;
+        let pictures = Pictures::new(content.pictures.clone(), PICTURE_BYTES);
+        bind_attract::wire(&app, &send);
+        bind_checkout::wire(&app, &send);
+        bind_pay::wire(&app, &send);
+        bind_done::wire(&app, &send);
+        let mut ui = Self {
+            theme: bind_theme::ThemeBinding::default(),
+            greeting: bind_greeting::GreetingBinding::new(&app, &send),
+            chrome: bind_chrome::ChromeBinding::new(&app, &send),
+            menu: bind_menu::MenuBinding::new(&app, &send),
+            item: bind_item::ItemBinding::new(&app, &send),
+            basket: bind_basket::BasketBinding::new(&app, &send),
+            overlay: bind_overlay::OverlayBinding::new(&app, &send),
+            app,
+            content,
+            board,
+            still_there_ms: u64::from(kiosk_core::Config::default().still_there_ms),
+            pictures,
+            sizes: Sizes::default(),
+            shown: None,
+            snapshot: Arc::default(),
+        };
+        ui.theme.apply(&ui.app, &ui.content.theme, ui.board.dpi);
+        Ok(ui)
+    }
+
+    /// The window.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// How long 'still there?' waits, where the shop's config says it.
+    pub fn set_still_there_ms(&mut self, ms: u64) {
+        self.still_there_ms = ms;
+    }
+
+    /// Other content is in force: other ids, pictures, colours.
+    pub fn set_content(&mut self, content: Content) {
+        self.pictures = Pictures::new(content.pictures.clone(), PICTURE_BYTES);
+        self.content = content;
+        self.theme.apply(&self.app, &self.content.theme, self.board.dpi);
+        self.shown = None;
+    }
+
+    /// The content that is shown.
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Other hardware, for a gallery of views.
+    pub fn set_board(&mut self, board: BoardFacts) {
+        self.board = board;
+        self.theme.apply(&self.app, &self.content.theme, self.board.dpi);
+    }
+
+    /// Nothing moves any more than it must.
+    pub fn set_reduced_motion(&mut self, reduced: bool) {
+        self.app.global::<slint_app::Theme<'_>>().set_reduced_motion(reduced);
+    }
+
+    /// What was shown last.
+    pub fn view_model(&self) -> Option<&ViewModel> {
+        self.shown.as_ref()
+    }
+
+    /// The visit stands elsewhere.
+    pub fn show(&mut self, snapshot: Arc<Snapshot>, now: Now) {
+        self.snapshot = snapshot;
+        self.refresh(now);
+    }
+
+    /// Time has passed, or the window has another size.
+    pub fn refresh(&mut self, now: Now) {
+        let scene = Scene {
+            snapshot: &self.snapshot,
+            catalogue: &self.content.catalogue,
+            shop: &self.content.shop,
+            board: self.board,
+            now,
+            still_there_ms: self.still_there_ms,
+        };
+        let next = scene.view_model();
+        self.chrome.apply_first(&self.app, &next.chrome);
+        let sizes = Sizes::of(&self.app);
+        let fresh = self.shown.is_none() || sizes != self.sizes;
+        self.sizes = sizes;
+        self.set(&next, fresh);
+        self.shown = Some(next);
+    }
+
+    /// Sets what differs from what is shown; everything where `fresh`.
+    fn set(&mut self, next: &ViewModel, fresh: bool) {
+        let Self { app, pictures, sizes, .. } = self;
+        let last = self.shown.take();
+        if last.as_ref().is_none_or(|last| last.chrome.view != next.chrome.view) {
+            close_sheets(app);
+        }
+        let last = last.filter(|_| !fresh).unwrap_or_default();
+        macro_rules! changed {
+            ($part:ident, $set:expr) => {
+                if fresh || last.$part != next.$part {
+                    $set;
+                }
+            };
+        }
+        changed!(chrome, self.chrome.apply(app, &next.chrome, pictures, *sizes));
+        changed!(attract, bind_attract::apply(app, &next.attract, pictures, *sizes));
+        changed!(greeting, self.greeting.apply(app, &next.greeting, pictures, *sizes));
+        changed!(basket, self.basket.apply(app, &next.basket, pictures, *sizes));
+        changed!(menu, self.menu.apply(app, &next.menu, pictures, *sizes));
+        changed!(item, self.item.apply(app, &next.item, pictures, *sizes));
+        changed!(checkout, bind_checkout::apply(app, next.checkout));
+        changed!(pay, bind_pay::apply(app, &next.pay));
+        changed!(done, bind_done::apply(app, &next.done, *sizes));
+        changed!(overlay, self.overlay.apply(app, &next.overlay));
+    }
+}
+
+/// What the guest opened on the screen alone does not outlive its view: the next guest must not find it.
+fn close_sheets(app: &App) {
+    app.global::<slint_app::GreetingState<'_>>().set_explaining(false);
+    app.global::<slint_app::MenuState<'_>>().set_choosing_allergens(false);
+    app.global::<slint_app::Chrome<'_>>().set_choosing_language(false);
+}

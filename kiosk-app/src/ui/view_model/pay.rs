@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-only
+//! While money moves, and after it did.
+
+use super::{Scene, Side};
+use crate::ui::words;
+use kiosk_core::{PricedLine, device::DeviceKind, session::PayView as Pay};
+
+/// The longest text of a receipt's code, in bytes: more makes a code no telephone reads from a screen.
+const CODE_BYTES: usize = 420;
+
+/// Where the payment stands, for the guest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum PayStep {
+    #[default]
+    Waiting,
+    Insert,
+    Pin,
+    Processing,
+    Remove,
+    Cancelling,
+    Declined,
+    Lost,
+    Unknown,
+    Approved,
+    Counter,
+}
+
+/// While money moves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PayView {
+    /// Where it stands.
+    pub step: PayStep,
+    /// Where the terminal is.
+    pub terminal: Side,
+    /// How much.
+    pub amount: String,
+    /// Number called out.
+    pub number: String,
+    /// The counter takes money.
+    pub counter: bool,
+}
+
+/// It is ordered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DoneView {
+    /// Name called out, empty where it is the number.
+    pub name: String,
+    /// Number called out.
+    pub number: String,
+    /// How much.
+    pub amount: String,
+    /// Money has moved.
+    pub paid: bool,
+    /// Scheme and last digits, may be empty.
+    pub masked: String,
+    /// What the code of the receipt says.
+    pub code: String,
+    /// The printer is fitted and works.
+    pub printer: bool,
+    /// The receipt is on paper.
+    pub printed: bool,
+    /// 1 to 5, 0 before the touch.
+    pub rated: u8,
+    /// Points, `None` where they are not known.
+    pub points: Option<i64>,
+}
+
+pub(super) fn view(scene: &Scene<'_>) -> PayView {
+    let s = scene.snapshot;
+    let total = s.order.as_ref().map_or(s.basket.total, |order| order.priced.total);
+    PayView {
+        step: step(s.pay),
+        terminal: scene.board.terminal.unwrap_or_default(),
+        amount: scene.money(total),
+        number: s.order.as_ref().map(|order| order.number.clone()).unwrap_or_default(),
+        counter: s.pay_at_counter,
+    }
+}
+
+pub(super) fn done(scene: &Scene<'_>) -> DoneView {
+    let s = scene.snapshot;
+    let Some(order) = &s.order else { return DoneView::default() };
+    DoneView {
+        name: order.called_name.clone(),
+        number: order.number.clone(),
+        amount: scene.money(order.priced.total),
+        paid: s.pay == Pay::Approved,
+        masked: s.masked.clone(),
+        code: code(scene),
+        printer: scene.works(DeviceKind::Printer),
+        printed: s.receipt_printed,
+        rated: s.rated.unwrap_or(0),
+        points: s.guest.as_ref().map(|guest| guest.points),
+    }
+}
+
+fn step(pay: Pay) -> PayStep {
+    match pay {
+        Pay::None => PayStep::Waiting,
+        Pay::Waiting { code, .. } => code.map_or(PayStep::Waiting, of_status),
+        Pay::Cancelling => PayStep::Cancelling,
+        Pay::Declined { .. } => PayStep::Declined,
+        Pay::TerminalLost => PayStep::Lost,
+        Pay::Unknown => PayStep::Unknown,
+        Pay::Approved => PayStep::Approved,
+        Pay::AtCounter => PayStep::Counter,
+    }
+}
+
+/// The intermediate status of ZVT's 04 FF (ECR interface ZVT, revision 13.09, chapter 'Intermediate Status'), in what it
+/// asks of the guest.
+fn of_status(code: u8) -> PayStep {
+    match code {
+        0x0a => PayStep::Insert,
+        0x01 | 0x02 | 0x14 => PayStep::Pin,
+        0x04..=0x06 | 0x0e | 0x17 | 0xd2 | 0xe0 => PayStep::Processing,
+        0x0b | 0x41..=0x5a => PayStep::Remove,
+        _ => PayStep::Waiting,
+    }
+}
+
+/// A receipt that a telephone shows as text, without any network.
+fn code(scene: &Scene<'_>) -> String {
+    let Some(order) = &scene.snapshot.order else { return String::new() };
+    let (order_word, total_word) = words::receipt_words(scene.tongue());
+    let mut code = format!("{}\n{order_word} {}, {}\n", scene.shop.name, order.number, order.business_date);
+    let tail = format!("{total_word} {}", scene.money(order.priced.total));
+    let line = |line: &PricedLine| format!("{} × {} {}\n", line.quantity, line.name, scene.money(order.priced.whole(line)));
+    let room = CODE_BYTES.saturating_sub(tail.len());
+    for text in order.priced.tops().map(line) {
+        if code.len() + text.len() + "…\n".len() > room {
+            code.push_str("…\n");
+            break;
+        }
+        code.push_str(&text);
+    }
+    code + &tail
+}

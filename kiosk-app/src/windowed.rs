@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-only
+//! On a display: Slint's own window, fed by the shell.
+
+use crate::{args::Args, board, feed::Feed, stop, ui::Ui};
+use anyhow::{Context as _, Result};
+use kiosk_core::Now;
+use kiosk_shell::{Clock, Content, KioskConfig, Shell, ShellHandle, SystemClock};
+use slint::{ComponentHandle as _, PhysicalSize, Timer, TimerMode};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+
+/// Clocks and countdowns show whole seconds and minutes.
+const TICK: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// The screen of this thread, for what the shell's thread posts into its event loop.
+    static SCREEN: RefCell<Option<Screen>> = const { RefCell::new(None) };
+}
+
+struct Screen {
+    ui: Ui,
+    feed: Feed,
+    handle: ShellHandle,
+    content: Arc<Content>,
+    clock: Arc<SystemClock>,
+}
+
+/// Shows the kiosk until it is asked to stop.
+pub(crate) fn run(config: &KioskConfig, args: &Args) -> Result<()> {
+    let clock = Arc::new(SystemClock::new());
+    let feed = Feed::default();
+    let sink = feed.clone();
+    let shell = Shell::start_with(
+        config.clone(),
+        clock.clone(),
+        Box::new(move |snapshot| {
+            if sink.put(snapshot) {
+                // Fails only before the screen is up and after it is gone; it takes the latest when it comes up.
+                let _ = slint::invoke_from_event_loop(draw_latest);
+            }
+        }),
+    )?;
+    let handle = shell.handle();
+    let ui = open(config, args, &handle)?;
+    let content = handle.content();
+    SCREEN.set(Some(Screen { ui, feed, handle, content, clock }));
+    stop::on_signal(|| {
+        let _ = slint::invoke_from_event_loop(|| {
+            let _ = slint::quit_event_loop();
+        });
+    })?;
+    let tick = Timer::default();
+    tick.start(TimerMode::Repeated, TICK, draw_latest_and_time);
+    draw_latest();
+    let ended = slint::run_event_loop().context("the window's event loop failed");
+    drop(tick);
+    SCREEN.set(None);
+    shell.stop();
+    ended
+}
+
+fn open(config: &KioskConfig, args: &Args, handle: &ShellHandle) -> Result<Ui> {
+    let send = {
+        let handle = handle.clone();
+        Rc::new(move |intent| {
+            // What is refused is counted and logged by the shell.
+            let _ = handle.send(intent);
+        })
+    };
+    let content = (*handle.content()).clone();
+    let mut ui = Ui::new(content, board::facts(handle), send).context("no window could be opened")?;
+    if let Some(seconds) = config.session.still_there_s {
+        ui.set_still_there_ms(u64::from(seconds) * 1000);
+    }
+    let (width, height) = args.size.unwrap_or_else(|| board::size(handle));
+    let window = ui.app().window();
+    window.set_size(PhysicalSize::new(width, height));
+    window.set_fullscreen(args.fullscreen);
+    ui.app().show().context("the window could not be shown")?;
+    Ok(ui)
+}
+
+fn draw_latest() {
+    with_screen(Screen::draw_latest);
+}
+
+fn draw_latest_and_time() {
+    with_screen(|screen| {
+        screen.draw_latest();
+        let now = screen.now();
+        screen.ui.refresh(now);
+    });
+}
+
+fn with_screen(work: impl FnOnce(&mut Screen)) {
+    SCREEN.with_borrow_mut(|screen| {
+        if let Some(screen) = screen.as_mut() {
+            work(screen);
+        }
+    });
+}
+
+impl Screen {
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    fn draw_latest(&mut self) {
+        let Some(snapshot) = self.feed.take() else { return };
+        let content = self.handle.content();
+        if !Arc::ptr_eq(&content, &self.content) {
+            self.ui.set_content((*content).clone());
+            self.content = content;
+        }
+        self.ui.show(snapshot, self.clock.now());
+    }
+}
