@@ -6,7 +6,8 @@
 //! - In a boot of which a sample of the backend's clock is known (`cem.device.clock_sampled.v1`): the sample less the
 //!   difference of uptimes; of several samples the nearest. A sample that arrives later corrects its boot again.
 //! - A boot without a sample lies between its neighbours in the log: after the end of the sampled boot before it, and
-//!   so early that it ends before the next one begins; within that, where its own clock says. Marked `estimated`.
+//!   so early that it ends before the next one begins; within that, where its own clock says. Marked `estimated`. A
+//!   clock that became synced later in the boot vouches for what came before.
 //! - Nothing happened after it arrived here.
 //!
 //! All this depends on which events are stored, not on the order in which they came. Order is never made from these
@@ -321,16 +322,38 @@ fn start_by_sample(connection: &Connection, source: i64, boot: &str, uptime_ms: 
     Ok(nearest.map(|(at, backend_ms)| backend_ms.saturating_sub(at)))
 }
 
+/// When a boot without a sample began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Start {
+    at_ms: Option<i64>,
+    /// What the neighbours allow.
+    earliest_ms: Option<i64>,
+    latest_ms: Option<i64>,
+}
+
+impl Start {
+    /// By its own clock, not later than it can have begun, and before all not earlier.
+    fn place(own_ms: Option<i64>, earliest_ms: Option<i64>, latest_ms: Option<i64>) -> Self {
+        let not_late = match (own_ms, latest_ms) {
+            (Some(own_ms), Some(latest_ms)) => Some(own_ms.min(latest_ms)),
+            (Some(own_ms), None) => Some(own_ms),
+            (None, Some(latest_ms)) if earliest_ms.is_none() => Some(latest_ms),
+            (None, _) => None,
+        };
+        Self { at_ms: not_late.max(earliest_ms), earliest_ms, latest_ms }
+    }
+}
+
 /// A boot without a sample, as it stands in its gap.
 struct Unsampled {
     boot: String,
     span: Span,
-    start_ms: Option<i64>,
+    start: Start,
 }
 
 impl Unsampled {
     fn end_ms(&self) -> Option<i64> {
-        self.start_ms.map(|start_ms| start_ms.saturating_add(self.span.last_uptime_ms))
+        self.start.at_ms.map(|start_ms| start_ms.saturating_add(self.span.last_uptime_ms))
     }
 }
 
@@ -361,7 +384,7 @@ fn estimate(connection: &Connection, source: i64, log: &[u8; 16], at: i64, event
         earliest_ms = earliest_ms.max(boots.remove(0).end_ms());
     }
     if more_after {
-        latest_ms = boots.pop().and_then(|boot| boot.start_ms);
+        latest_ms = boots.pop().and_then(|boot| boot.start.at_ms);
     }
     let mut latest_starts = Vec::with_capacity(boots.len());
     for boot in boots.iter().rev() {
@@ -369,25 +392,14 @@ fn estimate(connection: &Connection, source: i64, log: &[u8; 16], at: i64, event
         latest_starts.push(latest_ms);
     }
     for (mut boot, latest_start_ms) in boots.into_iter().zip(latest_starts.into_iter().rev()) {
-        let start_ms = place(boot.span.own_start_ms, earliest_ms, latest_start_ms);
-        if start_ms != boot.start_ms {
-            boot.start_ms = start_ms;
+        let start = Start::place(boot.span.own_start_ms, earliest_ms, latest_start_ms);
+        if start != boot.start {
+            boot.start = start;
             move_boot(connection, source, log, &boot, events)?;
         }
         earliest_ms = earliest_ms.max(boot.end_ms());
     }
     Ok(())
-}
-
-/// When a boot began: by its own clock, not later than it can have begun, and before all not earlier.
-fn place(own_ms: Option<i64>, earliest_ms: Option<i64>, latest_ms: Option<i64>) -> Option<i64> {
-    let not_late = match (own_ms, latest_ms) {
-        (Some(own_ms), Some(latest_ms)) => Some(own_ms.min(latest_ms)),
-        (Some(own_ms), None) => Some(own_ms),
-        (None, Some(latest_ms)) if earliest_ms.is_none() => Some(latest_ms),
-        (None, _) => None,
-    };
-    not_late.max(earliest_ms)
 }
 
 /// The sampled boot next to a place: its lowest number, name and last uptime.
@@ -413,19 +425,23 @@ fn unsampled(
     direction: &str,
 ) -> Result<Vec<Unsampled>> {
     let mut query = connection.prepare_cached(&format!(
-        "SELECT first, last_uptime_ms, own_clock, own_sequence, own_start_ms, boot, start_ms FROM clock_boot
-         WHERE source = ?1 AND log = ?2 AND sampled = 0 AND first > ?3 AND first < ?4 ORDER BY first {direction} LIMIT {WINDOW}"
+        "SELECT first, last_uptime_ms, own_clock, own_sequence, own_start_ms, boot, start_ms, earliest_ms, latest_ms
+         FROM clock_boot WHERE source = ?1 AND log = ?2 AND sampled = 0 AND first > ?3 AND first < ?4 ORDER BY first {direction} LIMIT {WINDOW}"
     ))?;
     let rows = query.query_map(params![source, log, from, to], |row| {
-        Ok(Unsampled { span: span_of(row)?, boot: row.get(5)?, start_ms: row.get(6)? })
+        let start = Start { at_ms: row.get(6)?, earliest_ms: row.get(7)?, latest_ms: row.get(8)? };
+        Ok(Unsampled { span: span_of(row)?, boot: row.get(5)?, start })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn move_boot(connection: &Connection, source: i64, log: &[u8; 16], boot: &Unsampled, events: &mut BTreeSet<i64>) -> Result<()> {
     connection
-        .prepare_cached("UPDATE clock_boot SET start_ms = ?4 WHERE source = ?1 AND log = ?2 AND boot = ?3")?
-        .execute(params![source, log, boot.boot, boot.start_ms])?;
+        .prepare_cached(
+            "UPDATE clock_boot SET start_ms = ?4, earliest_ms = ?5, latest_ms = ?6
+             WHERE source = ?1 AND log = ?2 AND boot = ?3",
+        )?
+        .execute(params![source, log, boot.boot, boot.start.at_ms, boot.start.earliest_ms, boot.start.latest_ms])?;
     let mut query = connection.prepare_cached("SELECT n FROM event WHERE source = ?1 AND boot = ?2 AND log = ?3")?;
     let rows = query.query_map(params![source, boot.boot, log], |row| row.get(0))?;
     for n in rows {
@@ -480,12 +496,20 @@ fn best_time(connection: &Connection, event: &Wrong) -> Result<(i64, Certainty)>
     if let Some(start_ms) = start_by_sample(connection, event.source, boot, *uptime_ms)? {
         return Ok((start_ms.saturating_add(*uptime_ms), Certainty::Corrected));
     }
-    let start_ms: Option<i64> = connection
-        .prepare_cached("SELECT start_ms FROM clock_boot WHERE source = ?1 AND log = ?2 AND boot = ?3")?
-        .query_row(params![event.source, event.log, boot], |row| row.get(0))
-        .optional()?
-        .flatten();
-    Ok(start_ms.map_or(own, |start_ms| (start_ms.saturating_add(*uptime_ms), Certainty::Estimated)))
+    let boot = connection
+        .prepare_cached(
+            "SELECT start_ms, earliest_ms, latest_ms, own_clock FROM clock_boot WHERE source = ?1 AND log = ?2 AND boot = ?3",
+        )?
+        .query_row(params![event.source, event.log, boot], |row| {
+            Ok((Start { at_ms: row.get(0)?, earliest_ms: row.get(1)?, latest_ms: row.get(2)? }, row.get::<_, i64>(3)?))
+        })
+        .optional()?;
+    let Some((mut start, best_clock)) = boot else { return Ok(own) };
+    if event.clock == rank(Clock::Estimated) && best_clock != rank(Clock::Synced) {
+        // It may have been set since the boot's first event, so each event's own time counts within what is allowed.
+        start = Start::place(Some(event.time_ms.saturating_sub(*uptime_ms)), start.earliest_ms, start.latest_ms);
+    }
+    Ok(start.at_ms.map_or(own, |start_ms| (start_ms.saturating_add(*uptime_ms), Certainty::Estimated)))
 }
 
 #[cfg(test)]

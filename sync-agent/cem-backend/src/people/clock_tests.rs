@@ -128,6 +128,19 @@ fn a_clock_that_steps_within_a_boot_keeps_the_order_of_its_visits() {
 }
 
 #[test]
+fn a_clock_that_is_set_within_a_boot_without_sample_is_believed_from_then_on_where_the_neighbours_allow_it() {
+    let mut device = Device::default();
+    device
+        .visit_at("a", 1_000, NOW - 400 * MINUTE, "synced", 1)
+        .sample("a", 2_000, NOW - 400 * MINUTE + 1_000)
+        .visit_at("b", 1_000, NOW - 4_000 * MINUTE, "estimated", 2)
+        .visit_at("b", 2_000, NOW - 90 * MINUTE, "estimated", 3);
+    let db = stored(&device);
+    assert_eq!(began(&db, 2), marked(400 * MINUTE - 1_000, "estimated"), "not before the boot before it");
+    assert_eq!(began(&db, 3), marked(90 * MINUTE, "estimated"));
+}
+
+#[test]
 fn of_several_samples_the_nearest_counts() {
     let db = stored(&story());
     assert_eq!(began(&db, 2), marked(300 * MINUTE - 1_000, "corrected"));
@@ -181,6 +194,7 @@ fn a_month_of_boots_without_network_keeps_its_order() {
 
 #[test]
 fn neighbours_that_contradict_each_other_do_no_harm() {
+    let place = |own_ms, earliest_ms, latest_ms| Start::place(own_ms, earliest_ms, latest_ms).at_ms;
     let (a, b) = (Some(1), Some(9));
     assert_eq!(place(Some(5), a, b), Some(5));
     assert_eq!([place(Some(0), a, b), place(Some(12), a, b), place(None, a, b)], [a, b, a]);

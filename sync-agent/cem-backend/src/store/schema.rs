@@ -157,11 +157,12 @@ CREATE TABLE clock_sample(
     source INTEGER NOT NULL, boot TEXT NOT NULL, uptime_ms INTEGER NOT NULL, backend_ms INTEGER NOT NULL,
     round_trip_ms INTEGER NOT NULL, PRIMARY KEY(source, boot, uptime_ms)) WITHOUT ROWID;
 -- A boot within a log. first: its lowest number there. own_start_ms: when it began by its own best clock, told by the
--- event own_sequence. start_ms: when it began as far as the neighbours allow; sampled boots need none.
+-- event own_sequence. start_ms: when it began as far as the neighbours allow, which is from earliest_ms to latest_ms;
+-- sampled boots need none of the three.
 CREATE TABLE clock_boot(
     source INTEGER NOT NULL, log BLOB NOT NULL, boot TEXT NOT NULL, first INTEGER NOT NULL, last_uptime_ms INTEGER NOT NULL,
     own_clock INTEGER NOT NULL, own_sequence INTEGER NOT NULL, own_start_ms INTEGER, sampled INTEGER NOT NULL,
-    start_ms INTEGER, PRIMARY KEY(source, log, boot)) WITHOUT ROWID;
+    start_ms INTEGER, earliest_ms INTEGER, latest_ms INTEGER, PRIMARY KEY(source, log, boot)) WITHOUT ROWID;
 CREATE INDEX clock_boot_order ON clock_boot(source, log, sampled, first);
 CREATE INDEX clock_boot_name ON clock_boot(source, boot);
 ";
