@@ -28,9 +28,16 @@ enum Command {
     ProfileKey(Data),
     /// Store the visitors of a TOML file, for demonstrations and migrations.
     Seed(Seed),
-    /// Copy the database to a file, also while the backend is running.
+    /// Copy the database, as it is at one moment, to a file that must not be there yet; also while the backend is running.
+    ///
+    /// `profile.key` is not in it: keep a copy of that apart, or devices refuse the profiles of a rebuilt backend.
+    /// The copy holds personal data: encrypt it, and do not keep it longer than your erasure deadline allows.
     Backup(Backup),
-    /// Put a backup in the place of the database. The backend must be stopped.
+    /// Put a backup in the place of the database, which is kept beside it. The backend must be stopped.
+    ///
+    /// Events that were taken since the backup come again from the devices, which keep them for 35 days: each is asked
+    /// for them when it sends its next one. Tokens, revocations, erasures, and consent given at a console since
+    /// then are taken over from the replaced database, if it can be read; otherwise do those again by hand.
     Restore(Restore),
 }
 
@@ -92,10 +99,6 @@ struct Seed {
     file: PathBuf,
 }
 
-/// Copies the database, as it is at one moment, to a file that must not be there yet.
-///
-/// `profile.key` is not in it: keep a copy of that apart, or devices refuse the profiles of a rebuilt backend.
-/// The copy holds personal data: encrypt it, and do not keep it longer than your erasure deadline allows.
 #[derive(Debug, Args)]
 struct Backup {
     #[command(flatten)]
@@ -105,11 +108,6 @@ struct Backup {
     to: PathBuf,
 }
 
-/// Puts a backup in the place of the database. The replaced one is kept beside it.
-///
-/// Events that were taken since the backup come again from the devices, which keep them for 35 days: each is asked
-/// for them when it sends its next one. Tokens, revocations, erasures, and consent given at a console since
-/// then are taken over from the replaced database, if it can be read; otherwise do those again by hand.
 #[derive(Debug, Args)]
 struct Restore {
     #[command(flatten)]
