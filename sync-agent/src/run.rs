@@ -48,12 +48,7 @@ struct Parts {
 /// When it cannot start, or when a task ended that must not.
 pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> {
     let mut stop_signal = StopSignal::new()?;
-    if print_events {
-        // Whoever follows the events learns by this line that the agent may now be told to stop. The printer
-        // keeps standard output to itself from then on.
-        println!("running");
-    }
-    let (_printer, watcher) = printer(print_events)?;
+    let (printer, watcher) = printer(print_events)?;
     let Parts { store, client, upload, stop, wake, dates, _control } = assemble(&config, watcher).await?;
     let mut tasks = Tasks::default();
     let _ask = serve_questions(&config, &client, &store, &mut tasks)?;
@@ -61,6 +56,10 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
     start_mirrors(&config, &store, &mut tasks)?;
     let _waker = listen_for_wakeups(&config, Arc::clone(&wake));
     info!(source = config.source, backend = config.backend.url, "running");
+    if let Some(printer) = &printer {
+        // Whoever follows the events learns by this line that everything listens and that it may be told to stop.
+        printer.say("running");
+    }
     let mut upload = tokio::spawn(upload.run(Until::STOPPED));
     tokio::select! {
         () = stop_signal.received() => {}
@@ -306,7 +305,7 @@ impl Printer {
         let (lines, waiting) = std::sync::mpsc::sync_channel::<String>(PRINT_LINES);
         let (ready, done) = std::sync::mpsc::channel();
         std::thread::Builder::new().name("print".into()).spawn(move || {
-            let mut out = std::io::stdout().lock();
+            let mut out = std::io::stdout();
             // A closed pipe is nobody's loss.
             while let Ok(line) = waiting.recv() {
                 if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
@@ -322,6 +321,14 @@ impl Printer {
             }
         });
         Ok((Printer { lines: Some(lines), done }, watcher))
+    }
+}
+
+impl Printer {
+    fn say(&self, line: &str) {
+        if let Some(lines) = &self.lines {
+            let _ = lines.try_send(line.to_owned());
+        }
     }
 }
 

@@ -68,7 +68,9 @@ impl Agent {
         let output = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Running { child, lines }
+        let mut running = Running { child, lines };
+        assert_eq!(running.line(), "running");
+        running
     }
 }
 
