@@ -13,6 +13,17 @@ use rustls::pki_types::UnixTime;
 /// An answer's date may be this far ahead of the system clock at most when that clock is known to be right.
 pub const MAX_AHEAD_MS: i64 = 10 * 365 * 86_400_000;
 
+/// 2026-01-01: no build of this program is older, so no clock that says less is right.
+const BUILT_MS: i64 = 1_767_225_600_000;
+
+/// When this program was built, or a time before that: the floor of a device that never heard of a time. Packages set
+/// `SOURCE_DATE_EPOCH`, seconds since 1970.
+#[must_use]
+pub fn built_ms() -> i64 {
+    let seconds = option_env!("SOURCE_DATE_EPOCH").and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
+    seconds.saturating_mul(1_000).max(BUILT_MS)
+}
+
 /// The stored floor under the clock, milliseconds since 1970. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Floor(Arc<AtomicI64>);
@@ -82,8 +93,6 @@ pub fn quality(floor: &Floor) -> cem_contract::Clock {
 }
 
 fn quality_of(now_ms: i64, floor_ms: i64, synchronised: bool) -> cem_contract::Clock {
-    /// 2026-01-01: no build of this program is older.
-    const BUILT_MS: i64 = 1_767_225_600_000;
     if now_ms < BUILT_MS || now_ms + 60_000 < floor_ms {
         cem_contract::Clock::Unset
     } else if synchronised {
@@ -114,6 +123,22 @@ mod tests {
         let at = Floor::new(ahead).current_time().unwrap();
         assert_eq!(at.as_secs(), u64::try_from(ahead / 1_000).unwrap());
         assert!(Floor::new(0).current_time().unwrap().as_secs() > 1_700_000_000);
+    }
+
+    #[test]
+    fn a_device_that_never_heard_of_a_time_starts_at_its_build() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = crate::store::Store::open(&dir.path().join("agent.db"), "/stores/s/devices/k").unwrap();
+        assert!(store.floor().get() >= BUILT_MS);
+    }
+
+    #[tokio::test]
+    async fn the_floor_survives_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || crate::store::Store::open(&dir.path().join("agent.db"), "/stores/s/devices/k").unwrap();
+        let ahead = now_ms() + 86_400_000;
+        open().raise_floor(ahead).await.unwrap();
+        assert_eq!(open().floor().get(), ahead);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The command line of the sync agent. Everything it does is in the library.
 
-use std::io::{self, BufReader, Write as _};
+use std::io::{self, BufReader, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(if cli.command.is_long() { "info" } else { "warn" }));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("sync-agent: another TLS provider is installed already");
         return ExitCode::FAILURE;

@@ -65,7 +65,11 @@ impl Store {
         let inner = Arc::new(AgentStore::open(path, source)?);
         let stored = inner.state(FLOOR).ok().flatten();
         let floor = stored.and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok()).unwrap_or(0);
-        Ok(Store { inner, origin: Origin { boot: crate::clock::boot_id(), floor: Floor::new(floor) }, mirror: None })
+        Ok(Store {
+            inner,
+            origin: Origin { boot: crate::clock::boot_id(), floor: Floor::new(floor.max(crate::clock::built_ms())) },
+            mirror: None,
+        })
     }
 
     /// The same file with the watermarks of a mirror: nothing that is put here touches those of the backend.

@@ -1,6 +1,8 @@
 //! The agent against backends that misbehave: exactly one effect for each event, nothing lost, nothing stuck.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+#[path = "it/catch_up.rs"]
+mod catch_up;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/fleet.rs"]

@@ -1,7 +1,9 @@
 //! The ledger behind a real socket: HTTP/1.1 by hand, so that it can break in every way.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -39,6 +41,10 @@ pub struct Server {
     pub routes: Arc<Mutex<HashMap<&'static str, Reply>>>,
     /// What was asked for.
     pub paths: Arc<Mutex<Vec<String>>>,
+    /// How long every answer takes.
+    pub delay: Arc<Mutex<Duration>>,
+    /// Bytes of bodies as they came over the wire.
+    pub wire_bytes: Arc<AtomicUsize>,
     /// Connections taken so far.
     pub connections: Arc<Mutex<u32>>,
     task: tokio::task::JoinHandle<()>,
@@ -62,6 +68,7 @@ impl Server {
         let (ledger, breaks) = (Arc::new(Mutex::new(ledger)), Arc::new(Mutex::new(Vec::new())));
         let connections = Arc::new(Mutex::new(0));
         let (routes, paths) = (Arc::default(), Arc::default());
+        let (delay, wire_bytes) = (Arc::default(), Arc::default());
         let c = Arc::clone(&connections);
         let shared = Shared {
             ledger: Arc::clone(&ledger),
@@ -69,6 +76,8 @@ impl Server {
             routes: Arc::clone(&routes),
             paths: Arc::clone(&paths),
             handler,
+            delay: Arc::clone(&delay),
+            wire_bytes: Arc::clone(&wire_bytes),
         };
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -76,7 +85,7 @@ impl Server {
                 tokio::spawn(talk(stream, shared.clone()));
             }
         });
-        Server { url, ledger, breaks, routes, paths, connections, task }
+        Server { url, ledger, breaks, routes, paths, delay, wire_bytes, connections, task }
     }
 
     /// The next requests are mistreated like this, first to last.
@@ -93,12 +102,14 @@ struct Shared {
     routes: Arc<Mutex<HashMap<&'static str, Reply>>>,
     paths: Arc<Mutex<Vec<String>>>,
     handler: Option<Handler>,
+    delay: Arc<Mutex<Duration>>,
+    wire_bytes: Arc<AtomicUsize>,
 }
 
 async fn talk(stream: TcpStream, shared: Shared) {
-    let Shared { ledger, breaks, routes, paths, handler } = shared;
+    let Shared { ledger, breaks, routes, paths, handler, delay, wire_bytes } = shared;
     let mut stream = BufReader::new(stream);
-    while let Some((method, path, authorization, body)) = request(&mut stream).await {
+    while let Some((method, path, authorization, body)) = request(&mut stream, &wire_bytes).await {
         let token = authorization.as_deref().and_then(|a| a.strip_prefix("Bearer "));
         let how = breaks.lock().unwrap().pop().unwrap_or(Break::No);
         if how == Break::ResetAtOnce {
@@ -114,6 +125,10 @@ async fn talk(stream: TcpStream, shared: Shared) {
                 routes.get(path).or_else(|| routes.get(bare)).cloned().unwrap_or_else(|| Reply::problem(404, "no such route"))
             }
         };
+        let pause = *delay.lock().unwrap();
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
         if how == Break::ResetAfter {
             return reset(stream.into_inner());
         }
@@ -128,7 +143,10 @@ fn reset(stream: TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, String, Option<String>, Vec<u8>)> {
+async fn request(
+    stream: &mut BufReader<TcpStream>,
+    wire_bytes: &AtomicUsize,
+) -> Option<(String, String, Option<String>, Vec<u8>)> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok().filter(|n| *n > 0)?;
     let mut words = line.split(' ');
@@ -145,6 +163,7 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, String, O
             _ => {}
         }
     }
+    wire_bytes.fetch_add(length, Ordering::Relaxed);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     let body = if zstd { zstd::bulk::decompress(&body, 4 << 20).ok()? } else { body };
