@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use cem_contract::{HttpAnswer, Status, WholeRequest, classify};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -411,7 +412,8 @@ fn tls(needed: bool, floor: Floor) -> anyhow::Result<rustls::ClientConfig> {
         // Plain http to this machine must work where no certificate store is installed.
         return Ok(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
     }
-    let verifier = rustls_platform_verifier::Verifier::new(provider)?;
+    let verifier = rustls_platform_verifier::Verifier::new(provider)
+        .context("no certificates to check the backend by; install the package ca-certificates")?;
     Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
 }
 
@@ -465,6 +467,24 @@ mod tests {
         std::fs::write(&path, "second-one").unwrap();
         assert_eq!(token.header().unwrap(), "Bearer second-one");
         assert!(!format!("{token:?}").contains("second"));
+    }
+
+    #[tokio::test]
+    async fn tls_is_spoken_to_https_and_a_peer_without_it_is_an_unknown_outcome() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let peer = std::thread::spawn(move || {
+            let mut first = [0; 1];
+            let (mut stream, _) = listener.accept().unwrap();
+            std::io::Read::read_exact(&mut stream, &mut first).unwrap();
+            first[0]
+        });
+        let url = base_url(&format!("https://127.0.0.1:{port}")).unwrap();
+        // Without a certificate store there is no TLS, and the sentence says so.
+        let Ok(builder) = builder(&url, Floor::default()) else { return };
+        let failure = receive(builder.build().unwrap().get(url)).await.unwrap_err();
+        assert!(matches!(failure, Failure::Path(_)), "{failure}");
+        assert_eq!(peer.join().unwrap(), 22, "the first byte of a TLS handshake");
     }
 
     #[test]
