@@ -83,12 +83,18 @@ impl Headless {
         }
     }
 
-    /// Touches the control that is called `label`, in the middle of what can be seen of it.
+    /// Touches the control that is called `label`, in the middle of what can be seen of it; scrolls to it before, where
+    /// nothing can.
     ///
     /// # Errors
     /// Where there is none, with the names of those that are there.
     pub fn tap(&self, app: &App, label: &str) -> Result<()> {
-        let nodes = access_tree::nodes(app.window());
+        let mut nodes = access_tree::nodes(app.window());
+        if let Some(hidden) = access_tree::control(&nodes, label).filter(|node| !node.in_sight) {
+            hidden.reveal();
+            self.settle();
+            nodes = access_tree::nodes(app.window());
+        }
         let node = access_tree::control(&nodes, label).ok_or_else(|| {
             let there: Vec<&str> = nodes.iter().filter(|n| n.is_control()).map(|n| n.label.as_str()).collect();
             anyhow!("no control is called '{label}'; these are there: {}", there.join(" | "))

@@ -18,6 +18,7 @@ pub mod control;
 mod feed;
 pub mod gallery;
 pub mod headless;
+mod rehearsal;
 pub mod scenario;
 mod stop;
 pub mod ui;

@@ -3,11 +3,11 @@
 //!
 //! The real content, the real core, the real views; no device and no disk. One process makes them all.
 
-mod rehearsal;
 mod views;
 
 use crate::{
     headless::Headless,
+    rehearsal::Rehearsal,
     ui::{
         Ui,
         view_model::{BoardFacts, Side},
@@ -16,7 +16,7 @@ use crate::{
 use anyhow::{Result, ensure};
 use kiosk_core::{Lang, Stage};
 use kiosk_shell::Content;
-use rehearsal::Rehearsal;
+
 use std::{path::Path, rc::Rc, sync::Arc, time::Duration};
 
 /// The sizes of the boards that are supported, with their pixels an inch: width, height, dpi.
@@ -46,7 +46,7 @@ pub fn write(content: &Content, dir: &Path, only: Option<&str>) -> Result<()> {
                 let mut rehearsal = Rehearsal::new(ui.content().catalogue.clone(), Lang(at));
                 (view.reach)(&mut rehearsal);
                 ui.set_board(BoardFacts { terminal: view.terminal, ..facts(dpi) });
-                draw(&headless, &mut ui, &rehearsal, view)?;
+                reach(&headless, &mut ui, &rehearsal, view)?;
                 headless.screenshot(&dir.join(format!("{name}.png")))?;
                 written += 1;
             }
@@ -57,7 +57,8 @@ pub fn write(content: &Content, dir: &Path, only: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-fn draw(headless: &Headless, ui: &mut Ui, rehearsal: &Rehearsal, view: &views::View) -> Result<()> {
+/// Brings the screen to a view.
+fn reach(headless: &Headless, ui: &mut Ui, rehearsal: &Rehearsal, view: &views::View) -> Result<()> {
     let snapshot = Arc::new(rehearsal.snapshot());
     ensure!(snapshot.stage == view.stage, "the view {} was not reached: the visit is at {:?}", view.name, snapshot.stage);
     // Through the attract screen, so that nothing of the view before is left.
@@ -90,3 +91,112 @@ fn content_of(ui: &Ui, content: &Content, sold_out: &[&str]) -> Option<Content> 
 
 /// Where a view is expected.
 type At = Stage;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ui::access_tree::{self, Node};
+    use kiosk_core::Intent;
+    use slint::ComponentHandle as _;
+    use std::{cell::RefCell, time::Instant};
+
+    /// The screen of a kiosk that is played by hand: what is touched goes into the core, what the core says is shown.
+    struct Played {
+        headless: Headless,
+        ui: Ui,
+        rehearsal: Rehearsal,
+        touched: Rc<RefCell<Vec<Intent>>>,
+    }
+
+    impl Played {
+        fn tap(&mut self, label: &str) {
+            self.headless.tap(self.ui.app(), label).unwrap();
+            for intent in self.touched.take() {
+                self.rehearsal.intent(intent);
+            }
+            self.show();
+        }
+
+        fn show(&mut self) {
+            self.ui.show(Arc::new(self.rehearsal.snapshot()), self.rehearsal.now());
+            self.headless.settle();
+        }
+
+        fn says(&self, text: &str) -> bool {
+            access_tree::says(&access_tree::nodes(self.ui.app().window()), text)
+        }
+    }
+
+    /// One test, because a process has one platform: a visit by touch, then every view at every size.
+    #[test]
+    fn a_visit_can_be_made_by_touch_and_every_control_can_be_touched() {
+        let content = Content::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/demo")).unwrap();
+        let headless = Headless::install(1080, 1920).unwrap();
+        let touched: Rc<RefCell<Vec<Intent>>> = Rc::default();
+        let sink = touched.clone();
+        let mut ui = Ui::new(content.clone(), facts(102), Rc::new(move |intent| sink.borrow_mut().push(intent))).unwrap();
+        ui.set_reduced_motion(true);
+        slint::ComponentHandle::show(ui.app()).unwrap();
+        headless.settle();
+        let rehearsal = Rehearsal::new(content.catalogue.clone(), Lang(0));
+        let mut played = Played { headless, ui, rehearsal, touched };
+        visit(&mut played);
+        let Played { headless, mut ui, .. } = played;
+        for (width, height, dpi) in SIZES {
+            headless.resize(width, height);
+            for view in views::ALL {
+                look(&headless, &mut ui, &content, view, dpi);
+            }
+        }
+    }
+
+    fn visit(played: &mut Played) {
+        played.show();
+        played.tap("Touch to order");
+        played.tap("Eat in");
+        played.tap("Burgers");
+        played.tap("Harbour burger");
+        played.tap("One more, Extra cheddar");
+        assert!(played.says("Add · €13.10"));
+        played.tap("Add · €13.10");
+        assert!(played.says("1 in your order"));
+        played.tap("Русский");
+        assert!(played.says("Бургеры") && played.says("13,10 €"), "texts and amounts follow the language at once");
+        played.tap("English");
+        played.tap("Review order");
+        played.tap("One more, Harbour burger");
+        assert!(played.says("€26.20"));
+        played.tap("Takeaway");
+        played.tap("Go to pay");
+        played.tap("By card, phone or watch");
+        assert!(played.says("Hold your card to the terminal, on the right"));
+        played.rehearsal.approved();
+        played.show();
+        assert!(played.says("Your number is A-1"));
+        played.tap("Not good");
+        assert!(played.says("Somebody is on the way"), "what the view promises is done");
+        played.tap("Thank you");
+        played.tap("Done");
+        assert!(played.says("Touch to order"));
+    }
+
+    fn look(headless: &Headless, ui: &mut Ui, content: &Content, view: &views::View, dpi: u32) {
+        let mut rehearsal = Rehearsal::new(content.catalogue.clone(), Lang(1));
+        (view.reach)(&mut rehearsal);
+        ui.set_board(BoardFacts { terminal: view.terminal, ..facts(dpi) });
+        let begun = Instant::now();
+        reach(headless, ui, &rehearsal, view).unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(5), "{} takes {:?}", view.name, begun.elapsed());
+        let least = (f64::from(dpi) * 14.0 / 25.4).round().max(80.0);
+        let small = |node: &&Node| {
+            let side = f64::from(node.whole.width.min(node.whole.height));
+            node.is_control() && (node.label.is_empty() || side < least - 1.0)
+        };
+        let nodes = access_tree::nodes(ui.app().window());
+        let faults: Vec<&Node> = nodes.iter().filter(small).collect();
+        assert!(faults.is_empty(), "in {} at {dpi} dpi, smaller than {least} or without words: {faults:#?}", view.name);
+        let bar = ["Простой доступ", "Позвать сотрудника"];
+        assert!(bar.iter().all(|label| access_tree::control(&nodes, label).is_some()), "the bar is missing in {}", view.name);
+    }
+}

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-only
 //! Every view, and how it is reached.
 
-use super::{At, Rehearsal};
+use super::At;
 use crate::{
     headless::Headless,
+    rehearsal::Rehearsal,
     ui::{
         Ui,
         slint_app::{Chrome, GreetingState, MenuState},

@@ -7,8 +7,8 @@
 use i_slint_core::{
     accessibility::{AccessibilityAction, AccessibleStringProperty, accessible_descendents},
     item_tree::{ItemRc, ParentItemTraversalMode},
-    items::AccessibleRole,
-    lengths::LogicalRect,
+    items::{AccessibleRole, Flickable},
+    lengths::{LogicalLength, LogicalRect},
     window::WindowInner,
 };
 use slint::{LogicalPosition, LogicalSize, Window};
@@ -44,10 +44,14 @@ pub struct Node {
     pub checked: Option<bool>,
     /// False where a touch does nothing.
     pub enabled: bool,
-    /// Top left corner of what can be seen of it, in logical pixels of the window.
+    /// False where it must be scrolled to first.
+    pub in_sight: bool,
+    /// Top left corner of what can be seen of it, in logical pixels of the window; where it would be, if nothing can.
     pub position: LogicalPosition,
     /// Size of what can be seen of it.
     pub size: LogicalSize,
+    /// Its size with what is scrolled out of sight.
+    pub whole: LogicalSize,
     /// How deep in the tree.
     pub depth: usize,
     item: ItemRc,
@@ -75,16 +79,42 @@ impl Node {
         matches!(self.role, Role::Button | Role::Choice)
     }
 
+    /// Scrolls until it can be seen, as far as its surroundings can scroll.
+    pub fn reveal(&self) {
+        let mut ancestor = self.item.parent_item(ParentItemTraversalMode::StopAtPopups);
+        while let Some(item) = ancestor {
+            if let Some(flickable) = item.downcast::<Flickable>() {
+                let (wanted, shown) = (placed(&self.item), placed(&item));
+                let by = |low: f32, high: f32, from: f32, to: f32| if low < from { from - low } else { (to - high).min(0.0) };
+                let x = by(wanted.min_x(), wanted.max_x(), shown.min_x(), shown.max_x());
+                let y = by(wanted.min_y(), wanted.max_y(), shown.min_y(), shown.max_y());
+                let flickable = flickable.as_pin_ref();
+                let far = |at: LogicalLength, by: f32, room: f32, whole: LogicalLength| {
+                    LogicalLength::new((at.get() + by).clamp((room - whole.get()).min(0.0), 0.0))
+                };
+                let to_x = far(flickable.content_x(), x, shown.width(), flickable.content_width());
+                let to_y = far(flickable.content_y(), y, shown.height(), flickable.content_height());
+                flickable.get_ref().content_x.set(to_x);
+                flickable.get_ref().content_y.set(to_y);
+            }
+            ancestor = item.parent_item(ParentItemTraversalMode::StopAtPopups);
+        }
+    }
+
     /// Does what a touch would do.
     pub fn activate(&self) {
         self.item.accessible_action(&AccessibilityAction::Default);
     }
 }
 
-/// Everything on the screen that can be seen, in the order it is read out; what lies over other things comes last.
+/// Everything on the screen that can be seen or scrolled to, in the order it is read out; what lies over other things comes
+/// last.
 pub fn nodes(window: &Window) -> Vec<Node> {
     let mut found = Vec::new();
-    if let Some(root) = WindowInner::from_pub(window).try_component() {
+    let window = WindowInner::from_pub(window);
+    // What nobody has drawn yet is not there yet.
+    window.ensure_tree_instantiated();
+    if let Some(root) = window.try_component() {
         walk(&ItemRc::new_root(root), 0, &mut found);
     }
     found
@@ -108,7 +138,6 @@ pub fn says(nodes: &[Node], text: &str) -> bool {
 }
 
 fn walk(parent: &ItemRc, depth: usize, found: &mut Vec<Node>) {
-    // The walk begins with the last child's siblings first; the order of reading is that of the file.
     for item in accessible_descendents(parent) {
         if found.len() >= NODES_MAX {
             return;
@@ -131,10 +160,12 @@ fn node(item: &ItemRc, depth: usize) -> Option<Node> {
     };
     let text = |what| item.accessible_string_property(what).map(String::from).unwrap_or_default();
     let label = text(AccessibleStringProperty::Label);
-    let seen = seen(item)?;
-    if label.is_empty() && role != Role::Region {
+    let (seen, in_sight) = seen(item)?;
+    // A control without words is shown as the fault that it is; a picture or a text without any says nothing.
+    if label.is_empty() && matches!(role, Role::Text | Role::Picture) {
         return None;
     }
+    let whole = item.geometry().size;
     let checkable = text(AccessibleStringProperty::Checkable) == "true";
     Some(Node {
         role,
@@ -142,27 +173,34 @@ fn node(item: &ItemRc, depth: usize) -> Option<Node> {
         description: text(AccessibleStringProperty::Description),
         checked: checkable.then(|| text(AccessibleStringProperty::Checked) == "true"),
         enabled: text(AccessibleStringProperty::Enabled) != "false",
+        in_sight,
         position: LogicalPosition::new(seen.origin.x, seen.origin.y),
         size: LogicalSize::new(seen.size.width, seen.size.height),
+        whole: LogicalSize::new(whole.width, whole.height),
         depth,
         item: item.clone(),
     })
 }
 
-/// What can be seen of an item, in logical pixels of the window; `None` where nothing can.
-fn seen(item: &ItemRc) -> Option<LogicalRect> {
-    if !item.is_visible() {
-        return None;
-    }
-    let mut rect = placed(item);
+/// What can be seen of an item, in logical pixels of the window, and whether that is anything; `None` where no scrolling
+/// would show it.
+fn seen(item: &ItemRc) -> Option<(LogicalRect, bool)> {
+    let whole = placed(item);
+    let mut rect = Some(whole);
     let mut ancestor = item.parent_item(ParentItemTraversalMode::StopAtPopups);
     while let Some(item) = ancestor {
         if item.borrow().as_ref().clips_children() {
-            rect = rect.intersection(&placed(&item))?;
+            let clip = placed(&item);
+            let scrolls = item.downcast::<Flickable>().is_some();
+            if !scrolls && clip.is_empty() {
+                return None;
+            }
+            rect = rect.and_then(|rect| rect.intersection(&clip));
         }
         ancestor = item.parent_item(ParentItemTraversalMode::StopAtPopups);
     }
-    (rect.size.width >= 1.0 && rect.size.height >= 1.0).then_some(rect)
+    let shown = rect.filter(|rect| rect.size.width >= 1.0 && rect.size.height >= 1.0);
+    (!whole.is_empty()).then(|| (shown.unwrap_or(whole), shown.is_some()))
 }
 
 fn placed(item: &ItemRc) -> LogicalRect {

@@ -5,7 +5,7 @@ use super::{
     App, Send,
     pictures::{Pictures, Sizes},
     rows,
-    slint_app::{BasketLine, BasketState, TaxLine},
+    slint_app::{BasketLine, BasketState},
     view_model::BasketView,
 };
 use kiosk_core::{Intent, LineId, Service};
@@ -14,16 +14,14 @@ use std::{cell::RefCell, rc::Rc};
 
 pub(super) struct BasketBinding {
     lines: Rc<VecModel<BasketLine>>,
-    taxes: Rc<VecModel<TaxLine>>,
     ids: Rc<RefCell<Vec<LineId>>>,
 }
 
 impl BasketBinding {
     pub(super) fn new(app: &App, send: &Send) -> Self {
-        let binding = Self { lines: Rc::default(), taxes: Rc::default(), ids: Rc::default() };
+        let binding = Self { lines: Rc::default(), ids: Rc::default() };
         let state = app.global::<BasketState<'_>>();
         state.set_lines(binding.lines.clone().into());
-        state.set_taxes(binding.taxes.clone().into());
         let simple = |intent: Intent| {
             let to = send.clone();
             move || to(intent.clone())
@@ -57,10 +55,7 @@ impl BasketBinding {
         state.set_total(view.total.as_str().into());
         state.set_service_chosen(view.service.is_some());
         state.set_takeaway(view.service == Some(Service::Takeaway));
-        rows::sync(
-            &self.taxes,
-            view.taxes.iter().map(|tax| TaxLine { label: tax.label.as_str().into(), amount: tax.amount.as_str().into() }),
-        );
+        state.set_taxes(view.taxes.as_str().into());
         rows::sync(
             &self.lines,
             view.lines.iter().map(|line| BasketLine {

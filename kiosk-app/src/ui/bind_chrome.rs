@@ -89,6 +89,7 @@ impl ChromeBinding {
         icons.set_card(pictures.get("ui-card", sizes.notice));
         icons.set_counter(pictures.get("ui-bellhop", sizes.notice));
         icons.set_warning(pictures.get("ui-warning", sizes.notice));
+        icons.set_warning_small(pictures.get("ui-warning", sizes.small));
         icons.set_plate(pictures.get("ui-plate", sizes.small));
         icons.set_bag(pictures.get("ui-bag", sizes.small));
         icons.set_basket(pictures.get("ui-basket", sizes.notice));

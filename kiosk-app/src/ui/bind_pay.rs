@@ -34,7 +34,6 @@ pub(super) fn apply(app: &App, view: &PayView) {
 fn step(step: PayStep) -> ShownStep {
     match step {
         PayStep::Waiting => ShownStep::Waiting,
-        PayStep::Insert => ShownStep::Insert,
         PayStep::Pin => ShownStep::Pin,
         PayStep::Processing => ShownStep::Processing,
         PayStep::Remove => ShownStep::Remove,

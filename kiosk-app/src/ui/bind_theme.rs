@@ -11,29 +11,24 @@ const TARGET_MM: f32 = 14.0;
 /// However coarse the display, no target is smaller.
 const TARGET_PX: f32 = 80.0;
 
-#[derive(Debug, Default)]
-pub(super) struct ThemeBinding;
-
-impl ThemeBinding {
-    pub(super) fn apply(&mut self, app: &App, shown: &Shown, dpi: u32) {
-        let theme = app.global::<Theme<'_>>();
-        theme.set_brand(shown.brand.as_str().into());
-        theme.set_brand_background(colour(shown.background));
-        theme.set_brand_surface(colour(shown.surface));
-        theme.set_brand_ink(colour(shown.ink));
-        theme.set_brand_muted(colour(shown.muted));
-        theme.set_brand_line(colour(shown.line));
-        theme.set_brand_primary(colour(shown.primary));
-        theme.set_brand_on_primary(colour(shown.on_primary));
-        theme.set_brand_primary_tint(colour(shown.primary_tint));
-        theme.set_brand_accent(colour(shown.accent));
-        theme.set_brand_accent_tint(colour(shown.accent_tint));
-        let tints: Vec<Color> = shown.tints.iter().map(|tint| colour(tint.colour)).collect();
-        theme.set_brand_tints(Rc::new(VecModel::from(tints)).into());
-        theme.set_brand_card_radius(f32::from(shown.shape.card_radius));
-        theme.set_brand_button_radius(shown.shape.button_radius.map_or(-1.0, f32::from));
-        theme.set_min_target(min_target(dpi));
-    }
+pub(super) fn apply(app: &App, shown: &Shown, dpi: u32) {
+    let theme = app.global::<Theme<'_>>();
+    theme.set_brand(shown.brand.as_str().into());
+    theme.set_brand_background(colour(shown.background));
+    theme.set_brand_surface(colour(shown.surface));
+    theme.set_brand_ink(colour(shown.ink));
+    theme.set_brand_muted(colour(shown.muted));
+    theme.set_brand_line(colour(shown.line));
+    theme.set_brand_primary(colour(shown.primary));
+    theme.set_brand_on_primary(colour(shown.on_primary));
+    theme.set_brand_primary_tint(colour(shown.primary_tint));
+    theme.set_brand_accent(colour(shown.accent));
+    theme.set_brand_accent_tint(colour(shown.accent_tint));
+    let tints: Vec<Color> = shown.tints.iter().map(|tint| colour(tint.colour)).collect();
+    theme.set_brand_tints(Rc::new(VecModel::from(tints)).into());
+    theme.set_brand_card_radius(f32::from(shown.shape.card_radius));
+    theme.set_brand_button_radius(shown.shape.button_radius.map_or(-1.0, f32::from));
+    theme.set_min_target(min_target(dpi));
 }
 
 /// The side of the smallest target in pixels.

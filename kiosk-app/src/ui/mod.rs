@@ -23,7 +23,7 @@ pub mod view_model;
 pub mod words;
 
 /// What the Slint compiler makes of `ui/app.slint`.
-#[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, unused_qualifications)]
+#[allow(warnings, clippy::all, clippy::restriction, reason = "generated")]
 pub(crate) mod slint_app {
     slint::include_modules!();
 }
@@ -53,7 +53,6 @@ pub struct Ui {
     sizes: Sizes,
     shown: Option<ViewModel>,
     snapshot: Arc<Snapshot>,
-    theme: bind_theme::ThemeBinding,
     greeting: bind_greeting::GreetingBinding,
     chrome: bind_chrome::ChromeBinding,
     menu: bind_menu::MenuBinding,
@@ -80,8 +79,7 @@ impl Ui {
         bind_checkout::wire(&app, &send);
         bind_pay::wire(&app, &send);
         bind_done::wire(&app, &send);
-        let mut ui = Self {
-            theme: bind_theme::ThemeBinding::default(),
+        let ui = Self {
             greeting: bind_greeting::GreetingBinding::new(&app, &send),
             chrome: bind_chrome::ChromeBinding::new(&app, &send),
             menu: bind_menu::MenuBinding::new(&app, &send),
@@ -91,13 +89,13 @@ impl Ui {
             app,
             content,
             board,
-            still_there_ms: u64::from(kiosk_core::Config::default().still_there_ms),
+            still_there_ms: kiosk_core::Config::default().still_there_ms,
             pictures,
             sizes: Sizes::default(),
             shown: None,
             snapshot: Arc::default(),
         };
-        ui.theme.apply(&ui.app, &ui.content.theme, ui.board.dpi);
+        bind_theme::apply(&ui.app, &ui.content.theme, ui.board.dpi);
         Ok(ui)
     }
 
@@ -115,7 +113,7 @@ impl Ui {
     pub fn set_content(&mut self, content: Content) {
         self.pictures = Pictures::new(content.pictures.clone(), PICTURE_BYTES);
         self.content = content;
-        self.theme.apply(&self.app, &self.content.theme, self.board.dpi);
+        bind_theme::apply(&self.app, &self.content.theme, self.board.dpi);
         self.shown = None;
     }
 
@@ -127,7 +125,7 @@ impl Ui {
     /// Other hardware, for a gallery of views.
     pub fn set_board(&mut self, board: BoardFacts) {
         self.board = board;
-        self.theme.apply(&self.app, &self.content.theme, self.board.dpi);
+        bind_theme::apply(&self.app, &self.content.theme, self.board.dpi);
     }
 
     /// Nothing moves any more than it must.

@@ -11,7 +11,7 @@ mod pay;
 
 pub use item::{Ask, Asking, ItemView, OptionView, QuestionView};
 pub use menu::{ArticleView, MenuView, TabView};
-pub use order::{BasketView, LineView, TaxView};
+pub use order::{BasketView, LineView};
 pub use pay::{DoneView, PayStep, PayView};
 
 use crate::ui::words::{self, LocalTime, Tongue};

@@ -14,8 +14,8 @@ pub struct BasketView {
     pub count: u32,
     /// What is paid.
     pub total: String,
-    /// Taxes.
-    pub taxes: Vec<TaxView>,
+    /// 'incl. 7 % VAT €1.08 · incl. 19 % VAT €0.54', may be empty.
+    pub taxes: String,
     /// Eat in or takeaway, `None` until chosen.
     pub service: Option<Service>,
 }
@@ -41,29 +41,20 @@ pub struct LineView {
     pub can_edit: bool,
 }
 
-/// A tax in, or on top of, the total.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TaxView {
-    /// 'incl. 7 % VAT'.
-    pub label: String,
-    /// How much.
-    pub amount: String,
-}
-
 pub(super) fn view(scene: &Scene<'_>) -> BasketView {
     let s = scene.snapshot;
     // Once placed, the order is what counts: it is frozen with its prices.
     let priced = s.order.as_ref().map_or(&s.basket, |order| &order.priced);
-    let taxes = priced
-        .tax
-        .iter()
-        .filter(|tax| tax.rate_ppm > 0)
-        .map(|tax| TaxView { label: words::tax(tax.rate_ppm, tax.included, scene.tongue()), amount: scene.money(tax.amount) });
+    let tax = |tax: &kiosk_core::TaxAmount| {
+        let label = words::tax(tax.rate_ppm, tax.included, scene.tongue());
+        format!("{label}\u{a0}{}", scene.money(tax.amount))
+    };
+    let taxes: Vec<String> = priced.tax.iter().filter(|tax| tax.rate_ppm > 0).map(tax).collect();
     BasketView {
         lines: priced.tops().map(|line| row(scene, priced, line)).collect(),
         count: priced.count(),
         total: scene.money(priced.total),
-        taxes: taxes.collect(),
+        taxes: taxes.join(" · "),
         service: s.service,
     }
 }

@@ -14,7 +14,6 @@ const CODE_BYTES: usize = 420;
 pub enum PayStep {
     #[default]
     Waiting,
-    Insert,
     Pin,
     Processing,
     Remove,
@@ -109,10 +108,9 @@ fn step(pay: Pay) -> PayStep {
 }
 
 /// The intermediate status of ZVT's 04 FF (ECR interface ZVT, revision 13.09, chapter 'Intermediate Status'), in what it
-/// asks of the guest.
+/// asks of the guest. 'Insert card' (0A) is what terminals say for any way of showing a card.
 fn of_status(code: u8) -> PayStep {
     match code {
-        0x0a => PayStep::Insert,
         0x01 | 0x02 | 0x14 => PayStep::Pin,
         0x04..=0x06 | 0x0e | 0x17 | 0xd2 | 0xe0 => PayStep::Processing,
         0x0b | 0x41..=0x5a => PayStep::Remove,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 const MORNING_MS: i64 = 1_795_253_460_000;
 
 /// A visit in the making.
-pub(super) struct Rehearsal {
+pub(crate) struct Rehearsal {
     kiosk: Kiosk,
     catalogue: Arc<Catalogue>,
     now: Now,
@@ -22,58 +22,58 @@ pub(super) struct Rehearsal {
 }
 
 impl Rehearsal {
-    pub(super) fn new(catalogue: Arc<Catalogue>, lang: Lang) -> Self {
+    pub(crate) fn new(catalogue: Arc<Catalogue>, lang: Lang) -> Self {
         let now = Now { mono_ms: 1_000_000, utc_ms: Some(MORNING_MS), offset_min: 60, quality: ClockQuality::Synced };
         let config = Config { language: lang, ..Config::default() };
         Self { kiosk: Kiosk::new(config, catalogue.clone()), catalogue, now, charge: None, order: None, lang }
     }
 
-    pub(super) fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         self.now
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         self.kiosk.snapshot(self.now)
     }
 
-    pub(super) fn intent(&mut self, intent: Intent) -> &mut Self {
+    pub(crate) fn intent(&mut self, intent: Intent) -> &mut Self {
         self.input(Input::Intent(intent))
     }
 
-    pub(super) fn intents(&mut self, intents: impl IntoIterator<Item = Intent>) -> &mut Self {
+    pub(crate) fn intents(&mut self, intents: impl IntoIterator<Item = Intent>) -> &mut Self {
         for intent in intents {
             self.intent(intent);
         }
         self
     }
 
-    pub(super) fn device(&mut self, event: DeviceEvent) -> &mut Self {
+    pub(crate) fn device(&mut self, event: DeviceEvent) -> &mut Self {
         self.input(Input::Device(event))
     }
 
-    pub(super) fn health(&mut self, kind: DeviceKind, health: Health) -> &mut Self {
+    pub(crate) fn health(&mut self, kind: DeviceKind, health: Health) -> &mut Self {
         self.device(DeviceEvent::Health(kind, health))
     }
 
     /// Time passes.
-    pub(super) fn wait(&mut self, ms: u64) -> &mut Self {
+    pub(crate) fn wait(&mut self, ms: u64) -> &mut Self {
         self.now.mono_ms += ms;
         self.now.utc_ms = self.now.utc_ms.map(|utc| utc.saturating_add_unsigned(ms));
         self.input(Input::Tick)
     }
 
     /// The disk takes nothing.
-    pub(super) fn disk_full(&mut self) -> &mut Self {
+    pub(crate) fn disk_full(&mut self) -> &mut Self {
         self.input(Input::EffectFailed(Failure::Record))
     }
 
     /// Into the menu, to eat in.
-    pub(super) fn browse(&mut self) -> &mut Self {
+    pub(crate) fn browse(&mut self) -> &mut Self {
         self.intents([Intent::Begin, Intent::ChooseService(kiosk_core::Service::EatIn)])
     }
 
     /// Opens the category with this key.
-    pub(super) fn category(&mut self, key: &str) -> &mut Self {
+    pub(crate) fn category(&mut self, key: &str) -> &mut Self {
         let at = self.catalogue.categories.iter().zip(0..).find(|(c, _)| c.key == key).map(|(_, at)| at);
         match at {
             Some(at) => self.intent(Intent::OpenCategory(kiosk_core::CategoryId(at))),
@@ -82,7 +82,7 @@ impl Rehearsal {
     }
 
     /// Opens the article with this SKU.
-    pub(super) fn open(&mut self, sku: &str) -> &mut Self {
+    pub(crate) fn open(&mut self, sku: &str) -> &mut Self {
         match self.catalogue.find(sku) {
             Some((id, _)) => self.intent(Intent::OpenArticle(id)),
             None => self,
@@ -90,29 +90,29 @@ impl Rehearsal {
     }
 
     /// A basket with several kinds of lines.
-    pub(super) fn fill(&mut self) -> &mut Self {
+    pub(crate) fn fill(&mut self) -> &mut Self {
         self.open("harbour-burger").choose(0, 1, 1).choose(1, 0, 1).intent(Intent::Add);
         self.open("flat-white").choose(0, 1, 1).intent(Intent::Add);
         self.open("almond-croissant").intent(Intent::Add)
     }
 
     /// In the open article.
-    pub(super) fn choose(&mut self, group: u8, choice: u8, count: u8) -> &mut Self {
+    pub(crate) fn choose(&mut self, group: u8, choice: u8, count: u8) -> &mut Self {
         self.intent(Intent::SetChoice { part: None, group, choice, count })
     }
 
     /// A filled basket, at checkout.
-    pub(super) fn checkout(&mut self) -> &mut Self {
+    pub(crate) fn checkout(&mut self) -> &mut Self {
         self.browse().fill().intents([Intent::OpenBasket, Intent::Checkout])
     }
 
     /// The terminal is asked.
-    pub(super) fn pay(&mut self) -> &mut Self {
+    pub(crate) fn pay(&mut self) -> &mut Self {
         self.intent(Intent::Pay(kiosk_core::Tender::Card))
     }
 
     /// The terminal tells how it goes on.
-    pub(super) fn status(&mut self, code: u8) -> &mut Self {
+    pub(crate) fn status(&mut self, code: u8) -> &mut Self {
         match self.charge {
             Some(attempt) => self.device(DeviceEvent::TerminalStatus { attempt, code }),
             None => self,
@@ -120,19 +120,19 @@ impl Rehearsal {
     }
 
     /// The terminal tells how it ended.
-    pub(super) fn ended(&mut self, outcome: ChargeOutcome) -> &mut Self {
+    pub(crate) fn ended(&mut self, outcome: ChargeOutcome) -> &mut Self {
         match self.charge.take() {
             Some(attempt) => self.device(DeviceEvent::ChargeEnded { attempt, outcome }),
             None => self,
         }
     }
 
-    pub(super) fn approved(&mut self) -> &mut Self {
+    pub(crate) fn approved(&mut self) -> &mut Self {
         let amount = self.snapshot().order.map_or(Minor::ZERO, |order| order.priced.total);
         self.ended(ChargeOutcome::Approved { amount, reference: 17, masked: "Visa •••• 1234".to_owned() })
     }
 
-    pub(super) fn printed(&mut self, health: Health) -> &mut Self {
+    pub(crate) fn printed(&mut self, health: Health) -> &mut Self {
         match self.order {
             Some(order) => self.device(DeviceEvent::Printed { order, health }),
             None => self,
@@ -140,13 +140,13 @@ impl Rehearsal {
     }
 
     /// A guest card is held to the reader.
-    pub(super) fn card(&mut self) -> &mut Self {
+    pub(crate) fn card(&mut self) -> &mut Self {
         let (method, assurance) = (Method::Ntag424, Assurance::High);
         self.device(DeviceEvent::CardSeen { token: "1:ab".to_owned(), method, assurance, counter: Some(7) })
     }
 
     /// Jane, or Ivan where Russian is spoken; with the usual, or new to the shop.
-    pub(super) fn guest(&mut self, known: bool) -> &mut Self {
+    pub(crate) fn guest(&mut self, known: bool) -> &mut Self {
         let russian = self.catalogue.languages.get(usize::from(self.lang.0)).is_some_and(|tag| tag == "ru");
         let item = |sku: &str, modifiers: &[(&str, u8)]| UsualItem {
             sku: sku.to_owned(),
