@@ -185,7 +185,7 @@ pub struct Report {
 
 impl Default for Report {
     fn default() -> Report {
-        Report { status_s: 60, health_s: 0, clock_s: 0 }
+        Report { status_s: 60, health_s: 0, clock_s: 3600 }
     }
 }
 

@@ -91,7 +91,8 @@ pub(crate) fn open(options: &OutboxOptions, kind: Kind, inbox: Receiver<Message>
         watermarks: options.watermarks.clone(),
         acked: HashMap::new(),
         has_money: kind == Kind::Kiosk,
-        last_group: 1,
+        under_way: [1; 4],
+        took: std::time::Duration::ZERO,
         checkpoint_from: 0,
         _lock: lock,
     };

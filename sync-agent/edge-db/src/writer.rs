@@ -29,6 +29,8 @@ use uuid::Uuid;
 const QUIET: Duration = Duration::from_millis(50);
 /// Between two rounds of housekeeping.
 const ROUND: Duration = Duration::from_secs(60);
+/// The writer never gathers for longer than this, however slow the disk is.
+const GATHER_MAX: Duration = Duration::from_millis(1);
 /// Transactions of housekeeping in one round, so that a commit never waits for long.
 const ROUND_BATCHES: usize = 20;
 
@@ -111,7 +113,11 @@ pub(crate) struct Writer {
     pub(crate) watermarks: Option<PathBuf>,
     pub(crate) acked: HashMap<Uuid, u64>,
     pub(crate) has_money: bool,
-    pub(crate) last_group: usize,
+    /// Commits that were under way when each of the last transactions ended: those answered, whose producers come back, and
+    /// those that had come since.
+    pub(crate) under_way: [usize; 4],
+    /// How long the last transaction took, nearly all of it its fsync.
+    pub(crate) took: Duration,
     pub(crate) checkpoint_from: u32,
     /// Held as long as this process may write.
     pub(crate) _lock: File,
@@ -175,8 +181,9 @@ impl Writer {
         }
     }
 
-    /// Commits that go into one transaction. Waits only when more than one producer is about: then for as many as came
-    /// the last time, and never longer than the limit.
+    /// Commits that go into one transaction. Waits only when more than one producer is about: then for as many as were
+    /// under way the last time, and never longer than [`Limits::gather`] or a tenth of the last fsync. Without the wait, the
+    /// producers just answered always miss the next transaction and each waits for two.
     fn gather(&mut self, first: Pending) -> (Vec<Pending>, Option<Message>) {
         let mut group = vec![first];
         let mut deadline = None;
@@ -184,9 +191,9 @@ impl Writer {
             let message = match self.inbox.try_recv() {
                 Ok(message) => message,
                 Err(TryRecvError::Disconnected) => break,
-                Err(TryRecvError::Empty) if group.len() >= self.last_group => break,
+                Err(TryRecvError::Empty) if group.len() >= self.expected() => break,
                 Err(TryRecvError::Empty) => {
-                    let until = *deadline.get_or_insert_with(|| Instant::now() + self.limits.gather);
+                    let until = *deadline.get_or_insert_with(|| Instant::now() + self.patience());
                     match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
                         Ok(message) => message,
                         Err(_) => break,
@@ -201,9 +208,17 @@ impl Writer {
         (group, None)
     }
 
+    fn expected(&self) -> usize {
+        self.under_way.iter().copied().max().unwrap_or(1)
+    }
+
+    fn patience(&self) -> Duration {
+        if self.limits.gather.is_zero() { Duration::ZERO } else { self.limits.gather.max((self.took / 10).min(GATHER_MAX)) }
+    }
+
     /// Writes a group and answers everyone in it.
     fn write(&mut self, group: Vec<Pending>) {
-        self.last_group = group.len();
+        let (answered, begun) = (group.len(), Instant::now());
         let commits: Vec<&Commit> = group.iter().map(|pending| &pending.commit).collect();
         let answers = match self.transact(&commits) {
             Ok(answers) => answers,
@@ -213,6 +228,9 @@ impl Writer {
                 vec![Err(error); commits.len()]
             }
         };
+        self.took = begun.elapsed();
+        self.under_way.rotate_right(1);
+        self.under_way[0] = self.shared.waiting.load(Relaxed).max(answered);
         if let Some(wake) = &self.wake
             && answers.iter().any(Result::is_ok)
         {
