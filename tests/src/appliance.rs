@@ -135,6 +135,7 @@ impl Appliance {
     pub fn kiosk(&self, arguments: &[&str]) -> Result<Running> {
         let mut command = program("kiosk-app")?;
         command.arg("--config").arg(self.kiosk_config()).args(arguments).current_dir(root());
+        command.env("KIOSK_RUN_DIR", self.run_folder());
         Running::start("kiosk-app", command, &self.folder.join("logs"))
     }
 

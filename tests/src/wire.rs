@@ -32,6 +32,14 @@ impl Meter {
         span.map_or(Duration::ZERO, |(first, last)| last - first)
     }
 
+    /// Begins anew: what crossed before does not count.
+    pub fn restart(&self) {
+        for counter in [&self.up, &self.down, &self.connections] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        *self.span.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn count(&self, counter: &AtomicU64, bytes: usize) {
         counter.fetch_add(bytes as u64, Ordering::Relaxed);
         let now = Instant::now();

@@ -11,5 +11,7 @@ mod clone;
 mod kills;
 #[path = "it/restore.rs"]
 mod restore;
+#[path = "it/scenarios.rs"]
+mod scenarios;
 #[path = "it/third_party.rs"]
 mod third_party;

@@ -44,9 +44,9 @@ pub(crate) fn run(events: usize, round_trip_ms: u64) -> Result<()> {
         plain as f64 / waiting as f64
     );
 
-    let before = meter.up.load(Ordering::Relaxed);
+    meter.restart();
     let busy = peak_memory(&appliance)?;
-    let up = meter.up.load(Ordering::Relaxed) - before;
+    let up = meter.up.load(Ordering::Relaxed);
     let link = meter.link_time();
     let ledger = appliance.ledger(|_| ())?;
     ledger.check_gapless()?;

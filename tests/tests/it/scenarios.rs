@@ -1,0 +1,52 @@
+//! Visits as files, played on the real screens against the real shell, agent, backend and simulated devices.
+
+use cem_tests::appliance::{Appliance, Parts, root};
+use std::time::Duration;
+
+/// Longer than any scenario: each of its steps has a bound of its own.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Plays scenarios one after the other on one appliance; gives back what the backend has in the end.
+fn play(scenarios: &[&str]) -> cem_tests::ledger::Ledger {
+    let folder = tempfile::tempdir().unwrap();
+    let mut appliance = Appliance::start(folder.path(), Parts::Everything).unwrap();
+    for scenario in scenarios {
+        let file = root().join("tests/scenarios").join(scenario).display().to_string();
+        let pictures = folder.path().join("pictures").display().to_string();
+        let mut kiosk = appliance.kiosk(&["--headless", "--scenario", &file, "--screenshots", &pictures]).unwrap();
+        while kiosk.line(PATIENCE).unwrap().is_some() {}
+        let log = std::fs::read_to_string(folder.path().join("logs/kiosk-app.log")).unwrap_or_default();
+        assert!(kiosk.wait().unwrap().success(), "{scenario}: {}", log.lines().last().unwrap_or(""));
+    }
+    appliance.stop_agent().unwrap();
+    appliance.send_all().unwrap();
+    let ledger = appliance.ledger(|_| ()).unwrap();
+    ledger.check_gapless().unwrap();
+    appliance.stop().unwrap();
+    ledger
+}
+
+#[test]
+fn a_guest_and_an_anonymous_customer_are_served_and_the_backend_knows_both_visits() {
+    let ledger = play(&["guest-jane.toml", "anonymous.toml"]);
+    assert_eq!(ledger.of("cem.visit.started.v1").count(), 2);
+    assert_eq!(ledger.of("cem.order.placed.v1").count(), 2);
+    assert_eq!(ledger.of("cem.payment.approved.v1").count(), 2);
+    assert_eq!(ledger.of("cem.payment.declined.v1").count(), 1);
+    assert_eq!(ledger.of("cem.feedback.given.v1").count(), 1);
+    let identified: Vec<_> = ledger.of("cem.visit.identified.v1").collect();
+    assert_eq!(identified.len(), 1);
+    assert_eq!(ledger.of("cem.visit.ended.v1").filter(|event| event["data"]["outcome"] == "completed").count(), 2);
+}
+
+#[test]
+fn the_kiosk_sells_while_the_backend_is_down_and_everything_arrives_once_and_in_order() {
+    let ledger = play(&["backend-down.toml"]);
+    let kinds: Vec<&str> = ledger.events.iter().filter_map(|event| event["type"].as_str()).collect();
+    let at = |kind: &str| kinds.iter().position(|have| *have == kind).unwrap_or_else(|| panic!("{kind} in {kinds:?}"));
+    assert!(at("cem.visit.started.v1") < at("cem.order.placed.v1"));
+    assert!(at("cem.order.placed.v1") < at("cem.payment.started.v1"));
+    assert!(at("cem.payment.started.v1") < at("cem.payment.approved.v1"));
+    assert!(at("cem.payment.approved.v1") < at("cem.visit.ended.v1"));
+    assert_eq!(ledger.of("cem.order.placed.v1").count(), 1);
+}
