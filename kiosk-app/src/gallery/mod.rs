@@ -48,6 +48,7 @@ pub fn write(content: &Content, dir: &Path, only: Option<&str>) -> Result<()> {
                 ui.set_board(BoardFacts { terminal: view.terminal, ..facts(dpi) });
                 reach(&headless, &mut ui, &rehearsal, view)?;
                 headless.screenshot(&dir.join(format!("{name}.png")))?;
+                println!("{name}.png");
                 written += 1;
             }
         }
@@ -151,10 +152,36 @@ mod tests {
         }
     }
 
+    /// Two frames after a finger is on a card of the list, the card shows it; the list itself waits longer.
+    fn shows_a_touch_at_once(played: &Played) {
+        let card = |played: &Played| {
+            let nodes = access_tree::nodes(played.ui.app().window());
+            let node = access_tree::control(&nodes, "Shakshuka").unwrap().clone();
+            let (x, y) = (node.position.x + 60.0, node.position.y + node.size.height - 20.0);
+            let pixels = played.headless.pixels();
+            let at = f64::from(y).floor() * f64::from(pixels.width()) + f64::from(x).floor();
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let colour = pixels.as_slice()[at as usize];
+            (slint::LogicalPosition::new(x, y), colour)
+        };
+        let window = played.ui.app().window();
+        let button = slint::platform::PointerEventButton::Left;
+        let (position, before) = card(played);
+        window.dispatch_event(slint::platform::WindowEvent::PointerPressed { position, button });
+        played.headless.advance(Duration::from_millis(33));
+        assert_ne!(card(played).1, before);
+        window.dispatch_event(slint::platform::WindowEvent::PointerReleased { position, button });
+        window.dispatch_event(slint::platform::WindowEvent::PointerExited);
+        played.headless.settle();
+        assert!(matches!(played.touched.take()[..], [Intent::OpenArticle(_)]));
+        assert_eq!(card(played).1, before);
+    }
+
     fn visit(played: &mut Played) {
         played.show();
         played.tap("Touch to order");
         played.tap("Eat in");
+        shows_a_touch_at_once(played);
         played.tap("Burgers");
         played.tap("Harbour burger");
         played.tap("One more, Extra cheddar");

@@ -94,7 +94,7 @@ impl Play {
     fn play(&mut self, scenario: &Scenario, pictures: &Path) -> Result<()> {
         self.headless.settle();
         for (number, step) in (1usize..).zip(&scenario.steps) {
-            tracing::info!(number, step = %step, "step");
+            println!("{number:3}/{} {step}", scenario.steps.len());
             self.step(step, pictures).with_context(|| format!("step {number} ({step})"))?;
         }
         Ok(())

@@ -140,10 +140,8 @@ pub fn usual(tongue: Tongue) -> &'static str {
 /// '23 visits so far'.
 pub fn visits(count: u32, tongue: Tongue) -> String {
     match (tongue, count) {
-        (Tongue::En, 0) => "your first visit".to_owned(),
         (Tongue::En, 1) => "1 visit so far".to_owned(),
         (Tongue::En, _) => format!("{count} visits so far"),
-        (Tongue::Ru, 0) => "вы у нас впервые".to_owned(),
         (Tongue::Ru, _) => format!("вы были у нас {count}{NBSP}{}", russian(count, ["раз", "раза", "раз"])),
     }
 }

@@ -310,7 +310,7 @@ impl Scene<'_> {
         GreetingView {
             name: guest.map(|g| g.display_name.clone()).unwrap_or_default(),
             identifying: s.identifying,
-            returning: guest.is_some_and(|g| g.visits_before > 0),
+            returning: guest.is_some_and(|g| g.visits_before > 0 || !g.usual.is_empty()),
             usual_title: words::usual(tongue).to_owned(),
             usual_lines: usual.map(|u| self.usual_lines(u)).unwrap_or_default(),
             usual_pictures: pictures.filter(|key| !key.is_empty()).take(USUAL_PICTURES).collect(),
@@ -319,7 +319,7 @@ impl Scene<'_> {
             as_of: known.map(|at| words::as_of(at, now, tongue)).unwrap_or_default(),
             // Without that consent nobody has counted.
             visits: guest
-                .filter(|g| g.consent >= Consent::Personal)
+                .filter(|g| g.consent >= Consent::Personal && g.visits_before > 0)
                 .map(|g| words::visits(g.visits_before, tongue))
                 .unwrap_or_default(),
         }

@@ -85,7 +85,7 @@ pub(super) fn done(scene: &Scene<'_>) -> DoneView {
         number: order.number.clone(),
         amount: scene.money(order.priced.total),
         paid: s.pay == Pay::Approved,
-        masked: s.masked.clone(),
+        masked: s.masked.replace('*', "•"),
         code: code(scene),
         printer: scene.works(DeviceKind::Printer),
         printed: s.receipt_printed,
