@@ -33,6 +33,32 @@
 //! | 6 | `Fault { fault, detail }` | Something is wrong with the board |
 //! | 7 | `Nack { sequence, reason }` | A frame of this session was intact and could not be obeyed |
 //!
+//! # Messages by feature
+//!
+//! Of version 1 too, but sent only to a side that announced the feature in its `Hello`, so that boards and hosts of
+//! different age understand one another. A board without the feature answers `Nack`.
+//!
+//! | No. | Host to MCU | Feature | Meaning |
+//! |---|---|---|---|
+//! | 2 | `Show(Ready)` | `COMFORT` | The order can be fetched |
+//! | 4 | `AskTime(grace)` | `HOST_POWER` | Silence is to be expected: 180 s to boot, 600 s to update, 180 s for an open payment. Each kind once in a row |
+//! | 5 | `Comfort { reduced_motion, volume }` | `COMFORT` | How light and sound are to be |
+//! | 6 | `UpdateBegin { length, crc }` | `UPDATE` | A new program follows; each `Update…` is answered before the next is sent |
+//! | 7 | `UpdateData { offset, bytes }` | `UPDATE` | 32 bytes of it, in order |
+//! | 8 | `UpdateSignature { half, bytes }` | `UPDATE` | Ed25519 over the program, in two halves |
+//! | 9 | `UpdateCommit` | `UPDATE` | Check it, restart into it, on trial |
+//!
+//! | No. | MCU to host | Feature | Meaning |
+//! |---|---|---|---|
+//! | 6 | `Fault` from `Overheat` on | `REPORT` | |
+//! | 8 | `Time { grace, granted_ms }` | `HOST_POWER` | Answer to `AskTime`; 0: refused |
+//! | 9 | `Started { cause, boots }` | `REPORT` | Once after `Hello` |
+//! | 10 | `LastWords { part, bytes }` | `REPORT` | After `Started`, if the program panicked |
+//! | 11 | `Climate { … }` | `CLIMATE` | Every 10 s, and once after `Hello` |
+//! | 12 | `Contact { contact, open }` | `CONTACTS` | On change, and once after `Hello` |
+//! | 13 | `KeyRepeat(key)` | `KEY_REPEAT` | While a key is held |
+//! | 14 | `Update { state, offset }` | `UPDATE` | Answer to each `Update…`, and once after `Hello` |
+//!
 //! Enums only grow, at their end; a field is never added to a variant that has shipped. A variant that the receiver does
 //! not know is [`FrameError::Unknown`]: counted, answered by `Nack`, never fatal. The bytes of each version are frozen by
 //! a test file of its own.
@@ -54,10 +80,12 @@ mod frame;
 mod link;
 mod message;
 
-pub use crc::crc32;
+pub use crc::{Crc32, crc32};
 pub use frame::{Decoder, FrameError, Header, MAX_FRAME, MAX_PAYLOAD, decode_frame, encode_frame};
 pub use link::{HostEvent, HostLink, LinkError, McuEvent, McuLink};
-pub use message::{Drawer, Fault, Features, Firmware, Key, NackReason, Signal, ToHost, ToMcu};
+pub use message::{
+    Contact, Drawer, Fault, Features, Firmware, Grace, Key, NackReason, ResetCause, Signal, ToHost, ToMcu, UpdateState,
+};
 
 /// Versions of this protocol that this crate speaks: lowest and highest.
 pub const VERSIONS: (u8, u8) = (1, 1);

@@ -132,6 +132,7 @@ pub struct McuLink {
     decoder: Decoder,
     features: Features,
     firmware: Firmware,
+    host: Features,
     session: Option<Session>,
 }
 
@@ -163,17 +164,24 @@ pub enum McuEvent {
     },
     /// Send this answer: the frame was intact and cannot be obeyed.
     Reply(ToHost),
+    /// A message beyond version 1, of a feature that this board has.
+    Command(ToMcu),
 }
 
 impl McuLink {
     /// Before any `Hello`.
     pub const fn new(features: Features, firmware: Firmware) -> Self {
-        Self { decoder: Decoder::new(), features, firmware, session: None }
+        Self { decoder: Decoder::new(), features, firmware, host: Features(0), session: None }
     }
 
     /// True while a session is open.
     pub fn is_open(&self) -> bool {
         self.session.is_some()
+    }
+
+    /// What the host of the last `Hello` can use: nothing that needs more is to be sent to it.
+    pub fn host_features(&self) -> Features {
+        self.host
     }
 
     /// Ends the session, for instance after [`crate::SILENCE_MS`] without a frame.
@@ -209,16 +217,20 @@ impl McuLink {
     }
 
     fn accept(&mut self, header: Header, message: ToMcu) -> Result<McuEvent, LinkError> {
-        if let ToMcu::Hello { min, max, nonce, .. } = message {
+        if let ToMcu::Hello { min, max, nonce, features } = message {
             // A recorded Hello ends the running session and no more: the host's next frame is refused, it says Hello
             // itself, and what was recorded after that Hello belongs to a session that is over.
-            return if header == (Header { session: 0, sequence: 0 }) {
-                Ok(McuEvent::Hello { min, max, nonce })
-            } else {
-                Err(LinkError::Session)
-            };
+            if header != (Header { session: 0, sequence: 0 }) {
+                return Err(LinkError::Session);
+            }
+            self.host = features;
+            return Ok(McuEvent::Hello { min, max, nonce });
         }
         self.session.as_mut().ok_or(LinkError::Session)?.accept(header)?;
+        if !self.features.has(message.needs()) {
+            let reason = NackReason::UnknownMessage;
+            return Ok(McuEvent::Reply(ToHost::Nack { sequence: header.sequence, reason }));
+        }
         Ok(match message {
             ToMcu::Ping { token } => McuEvent::Ping { token },
             ToMcu::Show(signal) => McuEvent::Show(signal),
@@ -230,6 +242,7 @@ impl McuLink {
             }
             ToMcu::OpenDrawer { id, pulse_ms } => McuEvent::OpenDrawer { id, pulse_ms },
             ToMcu::Hello { .. } => return Err(LinkError::Session),
+            command => McuEvent::Command(command),
         })
     }
 

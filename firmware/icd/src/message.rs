@@ -19,6 +19,22 @@ impl Features {
     pub const DRAWER: Self = Self(1 << 4);
     /// Everything of version 1.
     pub const V1: Self = Self(0b1_1111);
+    /// Temperature, fan, ambient light, supply: `Climate`.
+    pub const CLIMATE: Self = Self(1 << 5);
+    /// Door and tamper contacts: `Contact`.
+    pub const CONTACTS: Self = Self(1 << 6);
+    /// The board switches the host's supply: `AskTime` and `Time`.
+    pub const HOST_POWER: Self = Self(1 << 7);
+    /// Reports of its own past: `Started`, `LastWords`, and the faults behind `WatchdogReset`.
+    pub const REPORT: Self = Self(1 << 8);
+    /// Takes a new program over the link: `Update…`.
+    pub const UPDATE: Self = Self(1 << 9);
+    /// `KeyRepeat` while a key is held.
+    pub const KEY_REPEAT: Self = Self(1 << 10);
+    /// `Comfort` and `Signal::Ready`.
+    pub const COMFORT: Self = Self(1 << 11);
+    /// Everything there is.
+    pub const ALL: Self = Self(0xFFF);
 
     /// True if all bits of `other` are set.
     pub fn has(self, other: Self) -> bool {
@@ -45,6 +61,8 @@ pub enum Signal {
     Approved,
     Declined,
     CallStaff,
+    /// Order ready for collection. Needs [`Features::COMFORT`].
+    Ready,
 }
 
 /// A key of the tactile pad.
@@ -82,6 +100,70 @@ pub enum Fault {
     BrownOut,
     /// The program was restarted by its watchdog.
     WatchdogReset,
+    /// Too hot inside; `detail` is the temperature in hundredths of a degree Celsius.
+    Overheat,
+    /// The program panicked and restarted itself; its words follow as `LastWords`.
+    Panic,
+    /// The host was silent and its supply was switched off and on; `detail` is how often in a row.
+    HostPowerCycled,
+    /// A new program did not prove itself and the old one is back; `detail` is the CRC-32 of the new one.
+    UpdateRolledBack,
+}
+
+/// For what a silent host may ask for time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Grace {
+    /// It restarts: 180 s.
+    Boot,
+    /// It installs: 600 s.
+    Update,
+    /// A payment is open at the terminal: 180 s.
+    Payment,
+}
+
+/// Why the board started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResetCause {
+    /// Power came on, or the reset pin was pulled.
+    Power,
+    /// Its watchdog was not fed.
+    Watchdog,
+    /// It panicked.
+    Panic,
+    /// It restarted itself, to change programs.
+    Own,
+}
+
+/// A contact of the case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Contact {
+    /// The service door.
+    Door,
+    /// The tamper switch under the terminal's bracket.
+    Tamper,
+}
+
+/// How far a new program has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UpdateState {
+    /// `offset` bytes are in flash; send what follows.
+    Ready,
+    /// Signed and whole: it runs after the restart that follows this message.
+    Accepted,
+    /// Begin again: too long, out of order, or beyond the announced length.
+    Refused,
+    /// The CRC-32 of what arrived is not the announced one.
+    WrongCrc,
+    /// The signature does not fit, or no key has been provisioned.
+    WrongSignature,
+    /// Flash does not hold what was written to it.
+    FlashFault,
+    /// The running program is on trial.
+    Trial,
+    /// The running program has proved itself.
+    Confirmed,
+    /// The program before it runs again.
+    RolledBack,
 }
 
 /// Why an intact frame could not be obeyed.
@@ -121,6 +203,53 @@ pub enum ToMcu {
         /// Within [`crate::DRAWER_PULSE_MS`].
         pulse_ms: u16,
     },
+    /// Silence is to be expected: do not switch me off for it. Each kind once in a row.
+    AskTime(Grace),
+    /// How light and sound are to be.
+    Comfort {
+        /// No movement, no blinking.
+        reduced_motion: bool,
+        /// 0 silent to 100.
+        volume: u8,
+    },
+    /// A new program follows.
+    UpdateBegin {
+        /// Bytes.
+        length: u32,
+        /// CRC-32 of all of them.
+        crc: u32,
+    },
+    /// The next bytes of the new program; beyond its end they are ignored.
+    UpdateData {
+        /// Of the first of them; a multiple of 32.
+        offset: u32,
+        /// What stands there.
+        bytes: [u8; 32],
+    },
+    /// Half of the Ed25519 signature over the new program.
+    UpdateSignature {
+        /// 0 or 1.
+        half: u8,
+        /// 32 of its 64 bytes.
+        bytes: [u8; 32],
+    },
+    /// All was sent: check it and start it.
+    UpdateCommit,
+}
+
+impl ToMcu {
+    /// What a board must be able to do to obey; nothing for the messages that every board knows or answers.
+    pub fn needs(&self) -> Features {
+        match self {
+            Self::Hello { .. } | Self::Ping { .. } | Self::OpenDrawer { .. } => Features(0),
+            Self::Show(Signal::Ready) | Self::Comfort { .. } => Features::COMFORT,
+            Self::Show(_) => Features(0),
+            Self::AskTime(_) => Features::HOST_POWER,
+            Self::UpdateBegin { .. } | Self::UpdateData { .. } | Self::UpdateSignature { .. } | Self::UpdateCommit => {
+                Features::UPDATE
+            }
+        }
+    }
 }
 
 /// MCU to host.
@@ -180,4 +309,68 @@ pub enum ToHost {
         /// Why.
         reason: NackReason,
     },
+    /// Answer to `AskTime`.
+    Time {
+        /// The question's.
+        grace: Grace,
+        /// How long silence is borne from now on; 0: refused, this kind was the last one granted.
+        granted_ms: u32,
+    },
+    /// Once after `Hello`: why the board runs since when it runs.
+    Started {
+        /// Why.
+        cause: ResetCause,
+        /// How often it has started in its life.
+        boots: u32,
+    },
+    /// A piece of what the program said before it panicked: UTF-8, padded with zeros.
+    LastWords {
+        /// From 0.
+        part: u8,
+        /// The piece.
+        bytes: [u8; 32],
+    },
+    /// Every 10 s, and once after `Hello`.
+    Climate {
+        /// Inside the case, hundredths of a degree Celsius.
+        centi_celsius: i16,
+        /// 0 to 100.
+        fan_percent: u8,
+        /// Ambient light, 0 dark to 255.
+        ambient: u8,
+        /// The board's 12 V supply, millivolts.
+        supply_mv: u16,
+    },
+    /// On change, and once after `Hello`.
+    Contact {
+        /// Which.
+        contact: Contact,
+        /// True: not closed.
+        open: bool,
+    },
+    /// The key is still held.
+    KeyRepeat(Key),
+    /// Answer to each `Update…`, and once after `Hello`.
+    Update {
+        /// How far.
+        state: UpdateState,
+        /// Bytes in flash.
+        offset: u32,
+    },
+}
+
+impl ToHost {
+    /// What a host must have announced in its `Hello` before this is sent to it.
+    pub fn needs(&self) -> Features {
+        match self {
+            Self::Time { .. } => Features::HOST_POWER,
+            Self::Started { .. } | Self::LastWords { .. } => Features::REPORT,
+            Self::Fault { fault, .. } if *fault as u8 > Fault::WatchdogReset as u8 => Features::REPORT,
+            Self::Climate { .. } => Features::CLIMATE,
+            Self::Contact { .. } => Features::CONTACTS,
+            Self::KeyRepeat(_) => Features::KEY_REPEAT,
+            Self::Update { .. } => Features::UPDATE,
+            _ => Features(0),
+        }
+    }
 }

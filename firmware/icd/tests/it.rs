@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod it {
+    mod features;
     mod noise;
     mod session;
     mod version1;

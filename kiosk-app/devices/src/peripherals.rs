@@ -187,6 +187,7 @@ impl SerialBoard {
             ToHost::Fault { fault, detail } => tracing::warn!(?fault, detail, "board fault"),
             ToHost::Nack { sequence, reason } => tracing::warn!(sequence, ?reason, "board did not obey"),
             ToHost::Key { down: false, .. } | ToHost::Pong { .. } | ToHost::Hello { .. } => {}
+            other => tracing::debug!(?other, "board says more than was asked for"),
         }
     }
 }

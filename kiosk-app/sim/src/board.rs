@@ -215,6 +215,7 @@ impl Shared {
                 self.send(inner, &ToHost::Drawer { id, state });
             }
             McuEvent::Reply(message) => drop(self.send(inner, &message)),
+            McuEvent::Command(command) => tracing::debug!(?command, "not a feature of this board"),
         }
     }
 

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod firmware;
 mod nostd;
 mod packages;
 mod run;
@@ -26,6 +27,9 @@ cargo xtask COMMAND
   screens [DIR]            a PNG of every view in every size and language (default target/screens).
   bench queue | upload     figures beside peers in the same run: counts, ratios, times.
   bench kills | power      the long forms: 10,000 kills, 1,000,000 images of a power cut (about an hour each).
+  firmware [build|test|flash]
+                           the board's program for the RP2040: build it (ELF, UF2, sizes), drive the very image in an
+                           emulator, or copy it to a board that is in its boot loader.
   replay [--baskets N]     real shop baskets through basket, session, outbox, agent and backend (default 10000).
 ";
 
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
         ["lint"] => tiers::lint(),
         ["screens"] => screens("target/screens"),
         ["screens", directory] => screens(directory),
+        ["firmware", rest @ ..] => firmware::command(rest),
         ["replay", rest @ ..] => replay(rest),
         ["bench", rest @ ..] => bench(rest),
         [] | ["help" | "--help" | "-h"] => {

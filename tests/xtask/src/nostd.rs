@@ -8,8 +8,8 @@ use crate::{
 };
 use std::process::{Command, Stdio};
 
-const TARGET: &str = "thumbv6m-none-eabi";
-const CRATES: [&str; 3] = ["kiosk-core", "card-auth", "peripheral-icd"];
+pub(crate) const TARGET: &str = "thumbv6m-none-eabi";
+const CRATES: [&str; 4] = ["kiosk-core", "card-auth", "peripheral-icd", "peripheral-logic"];
 
 pub(crate) fn check(run: &Run) -> Result<(), Failed> {
     if rustup_has_target() {
@@ -21,7 +21,7 @@ pub(crate) fn check(run: &Run) -> Result<(), Failed> {
     run.command(&mut debian_check(run))
 }
 
-fn rustup_has_target() -> bool {
+pub(crate) fn rustup_has_target() -> bool {
     which("rustup").is_some()
         && Command::new("rustup")
             .args(["target", "add", TARGET])

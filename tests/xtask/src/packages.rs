@@ -39,6 +39,12 @@ pub(crate) const BENCH: &[Package] = &[
 pub(crate) const BARE_METAL: &[Package] =
     &[("rustc-web", "compiler for the target"), ("cargo-web", "its cargo"), ("rust-web-src", "its core library")];
 
+/// To link the microcontroller's program where rustup does not bring a linker.
+pub(crate) const BARE_METAL_LINK: &[Package] = &[("lld", "links for the target")];
+
+/// To run the microcontroller's program in an emulator.
+pub(crate) const EMULATOR: &[Package] = &[("nodejs", "runs the emulator"), ("npm", "fetches it")];
+
 /// Installs what is missing. Where it may not, it says what to type.
 pub(crate) fn ensure(run: &Run, packages: &[Package]) -> Result<(), Failed> {
     let missing: Vec<&Package> = packages.iter().filter(|(name, _)| !installed(name)).collect();

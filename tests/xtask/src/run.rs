@@ -83,11 +83,13 @@ impl Run {
 
     /// Runs `cargo test …`, shows its output, and adds up its closing lines.
     pub(crate) fn cargo_test(&self, arguments: &[&str]) -> Result<(), Failed> {
-        let mut child = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| Failed(format!("cannot run cargo: {error}")))?;
+        self.counted(Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments))
+    }
+
+    /// Runs a test runner, cargo's or node's, shows its output, and adds up its closing lines.
+    pub(crate) fn counted(&self, command: &mut Command) -> Result<(), Failed> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| Failed(format!("cannot run {name}: {error}")))?;
         if let Some(output) = child.stdout.take() {
             for line in BufReader::new(output).lines() {
                 let line = line?;
@@ -96,7 +98,7 @@ impl Run {
             }
         }
         let status = child.wait()?;
-        if status.success() { Ok(()) } else { Err(Failed(format!("cargo test ended with {status}"))) }
+        if status.success() { Ok(()) } else { Err(Failed(format!("the tests of {name} ended with {status}"))) }
     }
 
     /// Minutes by step, then how many tests passed. The last line stands alone, so that it can be read by a machine.
@@ -112,8 +114,12 @@ impl Run {
 }
 
 impl Counts {
-    /// Reads `test result: ok. 12 passed; 0 failed; 1 ignored; …`.
+    /// Reads `test result: ok. 12 passed; 0 failed; 1 ignored; …`, and of node `ℹ pass 12`.
     fn add(&mut self, line: &str) {
+        let of_node = |word: &str| line.strip_prefix("ℹ ")?.strip_prefix(word)?.trim().parse::<u64>().ok();
+        self.passed += of_node("pass ").unwrap_or(0);
+        self.failed += of_node("fail ").unwrap_or(0);
+        self.ignored += of_node("skipped ").unwrap_or(0);
         let Some(rest) = line.strip_prefix("test result: ") else { return };
         let count = |word: &str| {
             let before = rest.split(';').find(|part| part.trim_end().ends_with(word))?;
@@ -146,5 +152,7 @@ mod tests {
         counts.add("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s");
         counts.add("running 12 tests");
         assert_eq!((counts.passed, counts.failed, counts.ignored), (15, 2, 1));
+        ["ℹ tests 9", "ℹ pass 7", "ℹ fail 1", "ℹ skipped 1", "ℹ duration_ms 5.5"].iter().for_each(|line| counts.add(line));
+        assert_eq!((counts.passed, counts.failed, counts.ignored), (22, 3, 2));
     }
 }

@@ -1,7 +1,7 @@
 //! What is checked, by tier.
 
 use crate::{
-    build_programs, nostd, packages,
+    build_programs, firmware, nostd, packages,
     run::{Failed, Run, which},
 };
 use std::process::Command;
@@ -27,7 +27,10 @@ pub(crate) fn lint() -> Result<(), Failed> {
 }
 
 fn lints(run: &Run) -> Result<(), Failed> {
-    run.step("format", || run.cargo(&["fmt", "--all", "--check"]))?;
+    run.step("format", || {
+        run.cargo(&["fmt", "--all", "--check"])?;
+        run.command(Command::new("cargo").current_dir("firmware").args(["fmt", "--check"]))
+    })?;
     run.step("clippy", || run.cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     run.step("docs", || {
         run.command(
@@ -43,7 +46,9 @@ fn short(run: &Run) -> Result<(), Failed> {
     lints(run)?;
     build_programs(run)?;
     run.step("tests", || run.cargo_test(&["test", "--workspace", "--locked", "--no-fail-fast"]))?;
-    run.step("no_std for the microcontroller", || nostd::check(run))
+    run.step("no_std for the microcontroller", || nostd::check(run))?;
+    firmware::build(run)?;
+    firmware::emulate(run)
 }
 
 fn long(run: &Run) -> Result<(), Failed> {
