@@ -197,7 +197,8 @@ fn every_room_says_what_it_is_and_inherits_the_lints() {
     for (name, room) in rooms() {
         let face = ["src/lib.rs", "src/main.rs"].iter().find_map(|file| fs::read_to_string(room.folder.join(file)).ok());
         let face = face.unwrap_or_else(|| panic!("{name} has neither src/lib.rs nor src/main.rs"));
-        let doc: String = face.lines().take_while(|line| line.starts_with("//!")).collect();
+        let doc: String =
+            face.lines().skip_while(|line| line.starts_with("// SPDX")).take_while(|line| line.starts_with("//!")).collect();
         assert!(doc.len() > 80, "{name}: the crate doc must say what the crate is and what it never does");
         let lints = room.manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool);
         assert!(lints == Some(true) || name == "firmware", "{name} must inherit the workspace's lints");
