@@ -36,6 +36,10 @@ pub struct Args {
     #[arg(long, value_name = "WxH", value_parser = size)]
     pub size: Option<(u32, u32)>,
 
+    /// Nothing moves that need not: for guests whom it troubles, and for slow boards
+    #[arg(long)]
+    pub reduced_motion: bool,
+
     /// No window decoration, the whole display
     #[arg(long)]
     pub fullscreen: bool,

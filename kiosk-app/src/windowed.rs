@@ -71,6 +71,7 @@ fn open(config: &KioskConfig, args: &Args, handle: &ShellHandle) -> Result<Ui> {
     if let Some(seconds) = config.session.still_there_s {
         ui.set_still_there_ms(u64::from(seconds) * 1000);
     }
+    ui.set_reduced_motion(args.reduced_motion);
     let (width, height) = args.size.unwrap_or_else(|| board::size(handle));
     let window = ui.app().window();
     window.set_size(PhysicalSize::new(width, height));
