@@ -13,7 +13,10 @@ use std::{
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -42,6 +45,7 @@ pub struct Appliance {
     agent: Option<Running>,
     devices: Option<Running>,
     ops_token: String,
+    quit: Arc<AtomicBool>,
 }
 
 /// The backend can be stopped and started while the rest runs; it keeps its address.
@@ -67,8 +71,14 @@ impl Appliance {
         let device_token = output("cem-backend", &["token", "--data", &data, "--scope", "device", "--source", SOURCE])?;
         secret(&folder.join("agent/token"), &device_token)?;
 
-        let mut appliance =
-            Self { backend: Arc::new(Mutex::new(backend)), agent: None, devices: None, ops_token, folder: folder.clone() };
+        let mut appliance = Self {
+            backend: Arc::new(Mutex::new(backend)),
+            agent: None,
+            devices: None,
+            ops_token,
+            folder: folder.clone(),
+            quit: Arc::default(),
+        };
         let mut upstream = address;
         if parts == Parts::Everything {
             upstream = appliance.start_devices(address)?;
@@ -244,15 +254,24 @@ impl Appliance {
         fs::write(self.kiosk_config(), text).context("kiosk.toml")
     }
 
-    /// `backend down` and `backend up`, for the panel and for scenarios.
+    /// True once somebody asked by `demo.ctl` for the end.
+    pub fn told_to_quit(&self) -> bool {
+        self.quit.load(Ordering::Relaxed)
+    }
+
+    /// `backend down`, `backend up` and `quit`, for the panel and for scenarios.
     fn serve_control(&self) -> Result<()> {
-        let backend = Arc::clone(&self.backend);
+        let (backend, quit) = (Arc::clone(&self.backend), Arc::clone(&self.quit));
         control::serve(&self.run_folder().join("demo.ctl"), move |line| {
             let mut backend = backend.lock().unwrap_or_else(PoisonError::into_inner);
             match line {
                 "backend down" => backend.down(),
                 "backend up" => backend.up(),
-                other => bail!("'{other}' is not known here; there are 'backend down' and 'backend up'"),
+                "quit" => {
+                    quit.store(true, Ordering::Relaxed);
+                    Ok(())
+                }
+                other => bail!("'{other}' is not known here; there are 'backend down', 'backend up' and 'quit'"),
             }
         })
     }

@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 #[derive(Parser)]
@@ -38,6 +38,9 @@ const VISITS: [(&str, &str); 2] = [
     ("Jane, known by her card, orders her usual", "tests/scenarios/guest-jane.toml"),
     ("somebody anonymous orders a burger", "tests/scenarios/anonymous.toml"),
 ];
+
+/// Within this time everything has to be at the backend after a visit.
+const SENDING: Duration = Duration::from_secs(30);
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -89,7 +92,8 @@ fn follow(mut kiosk: Running, appliance: &mut Appliance) -> Result<()> {
     if !status.success() {
         bail!("the visit was not played to its end ({status}); see {}/logs/kiosk-app.log", appliance.folder().display());
     }
-    for _ in 0..100 {
+    let end = Instant::now() + SENDING;
+    while Instant::now() < end {
         print_events(appliance)?;
         if appliance.unsent()? == 0 {
             return print_events(appliance);
@@ -157,6 +161,10 @@ fn windowed(appliance: &mut Appliance) -> Result<()> {
             break;
         }
         match typed.recv_timeout(Duration::from_millis(100)) {
+            _ if appliance.told_to_quit() => {
+                kiosk.stop(Duration::from_secs(10))?;
+                break;
+            }
             Ok(line) if line.trim() == "quit" => {
                 kiosk.stop(Duration::from_secs(10))?;
                 break;

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use cem_tests::{
-    appliance::Appliance,
+    appliance::{Appliance, SOURCE},
     baskets,
     proc::{Running, program},
     wire::{self, Meter},
@@ -12,7 +12,8 @@ use edge_db::LogReader;
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
@@ -53,21 +54,21 @@ pub(crate) fn run(events: usize, round_trip_ms: u64) -> Result<()> {
     ensure!(ledger.events.len() >= waiting, "{} of {waiting} events arrived", ledger.events.len());
 
     let live = live(appliance, &meter)?;
+    let alone = agent_alone(&folder, &outbox, waiting, one_way)?;
     let peer = syslog_ng(&folder, &lines, waiting, one_way)?;
 
-    println!("{:34} {:>14} {:>12} {:>12}", "", "bytes an event", "link time s", "peak RSS MB");
+    println!("{:42} {:>14} {:>12} {:>12}", "", "bytes an event", "link time s", "peak RSS MB");
+    let row = |name: &str, bytes: f64, link: Duration, peak: f64| {
+        println!("{name:42} {bytes:>14.1} {:>12.2} {peak:>12.1}", link.as_secs_f64());
+    };
+    let bytes = up as f64 / waiting as f64;
+    row("sync-agent, to the reference backend", bytes, link, busy);
+    row("sync-agent, to a server that only says yes", bytes, alone.link, alone.peak_mb);
+    row(&peer.name, peer.bytes_an_event, peer.link, peer.peak_mb);
     println!(
-        "{:34} {:>14.1} {:>12.2} {:>12.1}",
-        "sync-agent, zstd, per-event results",
-        up as f64 / waiting as f64,
-        link.as_secs_f64(),
-        busy
-    );
-    println!("{:34} {:>14.1} {:>12.2} {:>12.1}", peer.name, peer.bytes_an_event, peer.link.as_secs_f64(), peer.peak_mb);
-    println!(
-        "\nbeside it: {:.2} of its bytes, {:.2} of its link time",
-        up as f64 / waiting as f64 / peer.bytes_an_event,
-        link.as_secs_f64() / peer.link.as_secs_f64()
+        "\nbeside it, both to a server that only says yes: {:.2} of its bytes, {:.2} of its link time",
+        bytes / peer.bytes_an_event,
+        alone.link.as_secs_f64() / peer.link.as_secs_f64()
     );
     println!("agent: {:.1} MB above idle ({idle:.1} MB); a live event alone {live:.0} bytes, headers included", busy - idle);
     println!("every event stored once, no gap; what syslog-ng's server took is counted by lines, it knows no duplicates");
@@ -116,7 +117,11 @@ fn copy_lines(outbox: &Path, lines: &Path) -> Result<usize> {
 fn peak_memory(appliance: &Appliance) -> Result<f64> {
     let mut command = program("sync-agent")?;
     command.arg("once").arg("--config").arg(appliance.agent_config());
-    let mut agent = Running::start("sync-agent", command, &appliance.folder().join("logs"))?;
+    peak_of(Running::start("sync-agent", command, &appliance.folder().join("logs"))?)
+}
+
+/// Waits for its end; its peak memory in MB.
+fn peak_of(mut agent: Running) -> Result<f64> {
     let mut peak = 0.0_f64;
     loop {
         peak = peak.max(high_water(agent.pid()).unwrap_or(0.0));
@@ -173,6 +178,50 @@ struct Peer {
     peak_mb: f64,
 }
 
+/// The agent against a server that parses each batch, says `accepted` to every event, and stores nothing: what the agent
+/// itself and the wire take.
+fn agent_alone(folder: &Path, outbox: &Path, events: usize, one_way: Duration) -> Result<Peer> {
+    let folder = folder.join("alone");
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(&folder)?;
+    let (server, taken) = server(says_yes)?;
+    let (near, meter) = wire::relay(server, one_way)?;
+    fs::write(folder.join("token"), "none\n")?;
+    fs::set_permissions(folder.join("token"), fs::Permissions::from_mode(0o600))?;
+    let config = folder.join("agent.toml");
+    fs::write(
+        &config,
+        format!(
+            "outbox = \"{}\"\nstate = \"agent.db\"\nsource = \"{SOURCE}\"\n\n[backend]\nurl = \"http://{near}\"\n\
+             token_file = \"token\"\n",
+            outbox.display()
+        ),
+    )?;
+    let mut command = program("sync-agent")?;
+    command.arg("once").arg("--config").arg(&config);
+    let peak_mb = peak_of(Running::start("sync-agent", command, &folder)?)?;
+    ensure!(taken.load(Ordering::Relaxed) >= events, "{} of {events} events arrived", taken.load(Ordering::Relaxed));
+    Ok(Peer { name: String::new(), bytes_an_event: f64::NAN, link: meter.link_time(), peak_mb })
+}
+
+/// One `accepted` an event, in order; gives back the answer and how many.
+fn says_yes(body: &[u8]) -> Option<(Vec<u8>, usize)> {
+    #[derive(serde::Deserialize)]
+    struct Id {
+        id: String,
+    }
+    // A single live event or an empty probe may come as it is.
+    let plain = zstd::decode_all(body).unwrap_or_else(|_| body.to_vec());
+    let ids: Vec<Id> = serde_json::from_slice(&plain).ok()?;
+    let results: Vec<_> = ids.iter().map(|event| serde_json::json!({"id": event.id, "status": "accepted"})).collect();
+    Some((serde_json::to_vec(&serde_json::json!({ "results": results })).ok()?, ids.len()))
+}
+
+/// Counts lines and says nothing.
+fn counts_lines(body: &[u8]) -> Option<(Vec<u8>, usize)> {
+    Some((Vec::new(), body.iter().filter(|byte| **byte == b'\n').count()))
+}
+
 /// syslog-ng reads the lines into its disk buffer while nobody listens, then the far end opens.
 fn syslog_ng(folder: &Path, lines: &Path, events: usize, one_way: Duration) -> Result<Peer> {
     let version =
@@ -209,7 +258,7 @@ fn syslog_ng(folder: &Path, lines: &Path, events: usize, one_way: Duration) -> R
         ensure!(begun.elapsed() < PATIENCE, "syslog-ng has not read the events");
         thread::park_timeout(Duration::from_millis(100));
     }
-    let (sink, taken) = sink()?;
+    let (sink, taken) = server(counts_lines)?;
     let meter = relay_at(port, sink, one_way)?;
     let begun = Instant::now();
     while taken.load(Ordering::Relaxed) < events {
@@ -238,32 +287,40 @@ fn relay_at(address: SocketAddr, far: SocketAddr, one_way: Duration) -> Result<A
     wire::relay_at(address, far, one_way).map(|(_, meter)| meter)
 }
 
-/// An HTTP server that answers 200 to everything and counts lines.
-fn sink() -> Result<(SocketAddr, Arc<AtomicUsize>)> {
+/// What a server makes of a body: the answer's text, and how many events it was.
+type Answer = fn(&[u8]) -> Option<(Vec<u8>, usize)>;
+
+/// An HTTP server that answers 200 to everything, with what `answer` makes of the body, and adds up its counts.
+fn server(answer: Answer) -> Result<(SocketAddr, Arc<AtomicUsize>)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let taken = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&taken);
-    thread::Builder::new().name("sink".into()).spawn(move || {
+    thread::Builder::new().name("server".into()).spawn(move || {
         for stream in listener.incoming().flatten() {
             let counter = Arc::clone(&counter);
-            thread::spawn(move || {
-                let Ok(mut answers) = stream.try_clone() else { return };
-                let mut reader = BufReader::new(stream);
-                while let Some(length) = head(&mut reader) {
-                    let mut body = vec![0; length];
-                    if reader.read_exact(&mut body).is_err() {
-                        return;
-                    }
-                    counter.fetch_add(body.iter().filter(|byte| **byte == b'\n').count(), Ordering::Relaxed);
-                    if answers.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").is_err() {
-                        return;
-                    }
-                }
-            });
+            thread::spawn(move || serve(stream, &counter, answer));
         }
     })?;
     Ok((address, taken))
+}
+
+fn serve(stream: TcpStream, counter: &AtomicUsize, answer: Answer) {
+    stream.set_nodelay(true).ok();
+    let Ok(mut answers) = stream.try_clone() else { return };
+    let mut reader = BufReader::new(stream);
+    while let Some(length) = head(&mut reader) {
+        let mut body = vec![0; length];
+        if reader.read_exact(&mut body).is_err() {
+            return;
+        }
+        let (text, count) = answer(&body).unwrap_or_default();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", text.len());
+        if answers.write_all(head.as_bytes()).and_then(|()| answers.write_all(&text)).is_err() {
+            return;
+        }
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
 }
 
 /// Reads a request's head and gives back its length.
