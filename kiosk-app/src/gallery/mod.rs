@@ -223,7 +223,7 @@ mod tests {
         let nodes = access_tree::nodes(ui.app().window());
         let faults: Vec<&Node> = nodes.iter().filter(small).collect();
         assert!(faults.is_empty(), "in {} at {dpi} dpi, smaller than {least} or without words: {faults:#?}", view.name);
-        let bar = ["Простой доступ", "Позвать сотрудника"];
+        let bar = ["Удобный режим", "Позвать сотрудника"];
         assert!(bar.iter().all(|label| access_tree::control(&nodes, label).is_some()), "the bar is missing in {}", view.name);
     }
 }
