@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-only
 //! The command line.
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
 /// The kiosk: shows the menu, takes the order, and lets the guest pay.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "kiosk-app", version)]
+#[command(name = "kiosk-app", version, args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// Something else than showing the screens
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// The kiosk's own file: who it is, where its data, its board-config and the shop's content lie
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -45,6 +49,17 @@ pub struct Args {
     pub fullscreen: bool,
 }
 
+/// What the program does beside showing the screens.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Try each device that a board-config names; say what is wrong and what to do. The kiosk must not be running
+    Check {
+        /// The board-config to try
+        #[arg(long, value_name = "FILE")]
+        board: PathBuf,
+    },
+}
+
 /// The smallest and the largest side of a window in pixels.
 const SIDES: std::ops::RangeInclusive<u32> = 320..=7680;
 
@@ -65,6 +80,14 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_check_needs_its_board_and_nothing_else() {
+        assert!(Args::try_parse_from(["kiosk-app", "check"]).is_err());
+        assert!(Args::try_parse_from(["kiosk-app", "--headless", "check", "--board", "b.toml"]).is_err());
+        let args = Args::try_parse_from(["kiosk-app", "check", "--board", "b.toml"]).unwrap();
+        assert!(matches!(args.command, Some(Command::Check { .. })));
     }
 
     #[test]

@@ -14,6 +14,7 @@
 
 pub mod args;
 mod board;
+mod commands;
 pub mod control;
 mod feed;
 pub mod gallery;
@@ -25,7 +26,7 @@ pub mod ui;
 mod windowed;
 
 use anyhow::{Context as _, Result, bail};
-use args::Args;
+use args::{Args, Command};
 use clap::Parser as _;
 use kiosk_shell::{Content, KioskConfig};
 use std::process::ExitCode;
@@ -34,8 +35,12 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     let args = Args::parse();
     log_to_stderr();
-    match run(&args) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match &args.command {
+        None => run(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Check { board }) => commands::check(board),
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("kiosk-app: {error:#}");
             ExitCode::FAILURE

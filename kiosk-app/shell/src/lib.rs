@@ -39,6 +39,7 @@
 
 mod adapters;
 mod agent;
+pub mod check;
 mod clock;
 mod config;
 mod content;
@@ -59,6 +60,7 @@ pub use config::{AgentPaths, KioskConfig, ProfileKey, Role, SessionTimes, Tenant
 pub use content::Content;
 pub use engine::{Counts, Dead, Durability, Engine, NoPorts, Ports};
 pub use journal::{Journal, JournalError, Wait};
+pub use kiosk_devices::BoardConfig;
 pub use mailbox::Refused;
 pub use outbox::OutboxJournal;
 pub use record::{Recorder, Recording};
