@@ -59,6 +59,11 @@ impl<T> Verified<T> {
         self.value
     }
 
+    /// The payload read as something else by a function that cannot fail: still believed.
+    pub(crate) fn map<U>(self, read: impl FnOnce(T) -> U) -> Verified<U> {
+        Verified { value: read(self.value), key_id: self.key_id }
+    }
+
     /// The id of the key that signed it.
     pub fn key_id(&self) -> &str {
         &self.key_id

@@ -3,7 +3,8 @@
 //! What both ends share and nothing else: the CloudEvents that devices write ([`NewEvent`], [`Event`], [`kinds`],
 //! [`data`]), the validator that a device runs before it commits and the backend before it accepts ([`validate()`]), the
 //! backend's answer and its pure classification ([`BatchAnswer`], [`classify()`]), the guest's profile in its signed
-//! envelope ([`Profile`], [`Envelope`]), and the fleet's status messages ([`DeviceStatus`]).
+//! envelope ([`Profile`], [`Envelope`]), how a device becomes one of ours ([`enrol`]), who works in a store ([`staff`],
+//! [`pin`]), and the fleet's status messages and commands ([`DeviceStatus`], [`Command`]).
 //!
 //! The crate does no IO, reads no clock and draws no randomness.
 //!
@@ -22,11 +23,15 @@ mod answer;
 mod classify;
 pub mod data;
 mod dsse;
+pub mod enrol;
 mod event;
 mod fleet;
+pub mod hex;
 pub mod kinds;
 pub mod limits;
+pub mod pin;
 mod profile;
+pub mod staff;
 pub mod time;
 mod validate;
 
@@ -36,7 +41,9 @@ pub use dsse::{
     Envelope, EnvelopeError, EnvelopeSignature, PROFILE_PAYLOAD_TYPE, SigningKey, Verified, VerifyingKey, key_id, pae,
 };
 pub use event::{Clock, Consent, Event, NewEvent};
-pub use fleet::{Command, Commands, DeviceStatus};
+pub use fleet::{
+    COMMAND_PAYLOAD_TYPE, Command, CommandAnswer, CommandKind, CommandOutcome, CommandRefused, Commands, DeviceStatus,
+};
 pub use profile::{
     ConsentChange, Erasure, Feedback, IssuedProfile, Lease, Note, Page, Profile, ResolveRequest, UsualItem, UsualModifier, Visit,
     VisitOrder, VisitPayment, Wallet,

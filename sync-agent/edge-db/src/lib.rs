@@ -105,7 +105,7 @@ mod salvage;
 mod schema;
 mod writer;
 
-pub use agent::{AgentStore, CachedProfile, QuarantineState, Quarantined, cached_profile};
+pub use agent::{AgentStore, CachedProfile, QuarantineState, Quarantined, StoredRoster, cached_profile, is_locked, staff_roster};
 pub use error::{CommitError, OpenError, ReadError, Refused, WriteError};
 pub use identity::Identity;
 pub use open::Opened;

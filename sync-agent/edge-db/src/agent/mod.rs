@@ -6,10 +6,12 @@
 
 mod acks;
 mod quarantine;
+mod staff;
 mod visitors;
 
 pub(crate) use acks::stored_watermarks;
 pub use quarantine::{QuarantineState, Quarantined};
+pub use staff::{StoredRoster, is_locked, staff_roster};
 pub use visitors::{CachedProfile, cached_profile};
 
 use crate::{

@@ -1,6 +1,10 @@
 //! Questions between processes, each with a time budget.
 
 use super::{clear, deadline, ready};
+use cem_contract::{
+    enrol::{EnrolmentState, ScopedKey},
+    staff::StaffChange,
+};
 use rustix::{
     event::PollFlags,
     net::{RecvFlags, SendFlags},
@@ -49,6 +53,52 @@ pub enum Ask {
     },
     /// Are you there?
     Ping,
+    /// Become one of ours with this code; answered [`Answer::Enrolment`] at once, then ask [`Ask::Enrolment`] how far it is.
+    /// Kiosk to agent.
+    Enrol {
+        /// The one-time code as it was typed or read.
+        code: String,
+        /// The backend's base address; where none is given, the one that the agent was configured with.
+        #[serde(default)]
+        backend: Option<String>,
+    },
+    /// How far is the enrolment, and who are we? Answered [`Answer::Enrolment`]. Kiosk to agent.
+    Enrolment,
+    /// The scoped keys of this device, all versions. Answered [`Answer::Keys`]. Kiosk to agent.
+    Keys,
+    /// This person has proved who they are by PIN or badge: a proof for the backend. Answered [`Answer::Assertion`], or
+    /// [`Answer::Refused`] where the roster says otherwise. Kiosk to agent.
+    Assert {
+        /// The person's id.
+        staff: String,
+    },
+    /// A manager's edit, or somebody's new PIN. Answered [`Answer::Done`] once the agent has it on disk; it counts on this
+    /// device at once ([`crate::StoredRoster`]) and is carried to the backend as soon as that is in reach. Kiosk to agent.
+    ChangeStaff {
+        /// The change.
+        change: Box<StaffChange>,
+    },
+    /// Sell nothing (or sell again), and show it. Agent to kiosk; also kept in the agent's file ([`crate::is_locked`]).
+    Lock {
+        /// What holds from now on.
+        locked: bool,
+    },
+    /// Show which device this is. Agent to kiosk.
+    Identify,
+    /// Write a picture of the screen, guests' data left out, as PNG to this new file. Answered [`Answer::Done`] once it is
+    /// there. Agent to kiosk.
+    Screenshot {
+        /// Where.
+        path: PathBuf,
+    },
+    /// End the program cleanly; it is started again. Agent to kiosk.
+    Restart,
+    /// Take no new sale; answered [`Answer::Done`] once none is under way, [`Answer::Unavailable`] until then. Agent to
+    /// kiosk.
+    StopSelling,
+    /// This device is retired and everything is sent: close the file, delete it and every secret, answer, and end. Agent to
+    /// kiosk.
+    Wipe,
 }
 
 /// An answer.
@@ -67,12 +117,38 @@ pub enum Answer {
     Unavailable,
     /// It is done.
     Done,
+    /// How far the enrolment is.
+    Enrolment {
+        /// How far.
+        state: EnrolmentState,
+    },
+    /// The scoped keys of this device.
+    Keys {
+        /// All versions in use.
+        keys: Vec<ScopedKey>,
+    },
+    /// A proof that somebody signed in here.
+    Assertion {
+        /// The value of the header `CEM-Staff`.
+        header: String,
+        /// When it ends, RFC 3339.
+        expires: String,
+    },
+    /// It will not be done.
+    Refused {
+        /// Why, a sentence in English.
+        why: String,
+    },
 }
 
 impl PartialEq for Answer {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Profile { envelope: a }, Self::Profile { envelope: b }) => a.get() == b.get(),
+            (Self::Enrolment { state: a }, Self::Enrolment { state: b }) => a == b,
+            (Self::Keys { keys: a }, Self::Keys { keys: b }) => a == b,
+            (Self::Assertion { header: a, .. }, Self::Assertion { header: b, .. }) => a == b,
+            (Self::Refused { why: a }, Self::Refused { why: b }) => a == b,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }
