@@ -1,18 +1,38 @@
 //! card-auth: what a guest's card proves, and the pseudonym that stands for it.
 //!
+//! | Module | What |
+//! |---|---|
+//! | [`sun`] | the message that an NTAG 424 DNA makes at each tap: read, checked, and made (for simulators) |
+//! | [`ev2`] | mutual authentication and secure messaging, both sides |
+//! | [`ntag424`] | commands, key slots and file settings for issuing cards |
+//! | [`diversify`] | a key of its own for each card (AN10922) |
+//! | [`hce`] | challenge and response of a telephone with the shop's application |
+//!
 //! A card's number never leaves the adapter that read it. What goes on is its pseudonym: a keyed hash, so that nobody
 //! without the tenant's key can tell which card it was, or try all numbers until one fits. It is written
 //! `<key version>:<64 lower-case hex digits>`, so that keys can change and old pseudonyms be recognised.
 //!
 //! The hash is HMAC-SHA256 (RFC 2104, FIPS 198-1) under the tenant's key over `kind || length || id`: the kind in one
 //! byte ([`TagKind`]), the length of the id in one byte, the id. Kind and length keep apart what is not the same thing, even
-//! where its bytes are equal.
+//! where its bytes are equal. Whoever has the key can try all numbers: seven bytes are many, four bytes are not.
 //!
-//! This crate does no IO, keeps no key, and never writes a number into an error.
+//! This crate does no IO, draws no random numbers, keeps no key, and never writes a number or a key into an error. What it
+//! compares with a secret it compares in constant time.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+
+mod crypto;
+pub mod diversify;
+pub mod ev2;
+pub mod hce;
+pub mod hex;
+pub mod ntag424;
+pub mod sun;
+
+pub use crypto::Key;
+pub use sun::SunMessage;
 
 use alloc::string::String;
 use core::fmt::{self, Write};
