@@ -2,8 +2,8 @@
 //! A kiosk that is played through by hand: intents and devices go in, effects are answered as the devices would.
 
 use kiosk_core::{
-    Catalogue, ClockQuality, Config, DeviceEvent, Effect, Intent, Kiosk, Lang, Minor, Now, Snapshot,
-    device::{Assurance, ChargeOutcome, Consent, DeviceKind, Guest, Health, Method, UsualItem},
+    Catalogue, ClockQuality, CommandOutcome, Config, DeviceEvent, Effect, Intent, Kiosk, Lang, Minor, Now, Snapshot,
+    device::{Assurance, Consent, DeviceKind, Guest, Health, Method, UsualItem},
     session::{Failure, Input},
 };
 use std::sync::Arc;
@@ -120,16 +120,16 @@ impl Rehearsal {
     }
 
     /// The terminal tells how it ended.
-    pub(crate) fn ended(&mut self, outcome: ChargeOutcome) -> &mut Self {
+    pub(crate) fn ended(&mut self, outcome: CommandOutcome) -> &mut Self {
         match self.charge.take() {
-            Some(attempt) => self.device(DeviceEvent::ChargeEnded { attempt, outcome }),
+            Some(attempt) => self.device(DeviceEvent::CommandEnded { attempt, outcome }),
             None => self,
         }
     }
 
     pub(crate) fn approved(&mut self) -> &mut Self {
         let amount = self.snapshot().order.map_or(Minor::ZERO, |order| order.priced.total);
-        self.ended(ChargeOutcome::Approved { amount, reference: 17, masked: "Visa •••• 1234".to_owned() })
+        self.ended(CommandOutcome::approved(amount, 17, "Visa •••• 1234"))
     }
 
     pub(crate) fn printed(&mut self, health: Health) -> &mut Self {
@@ -169,7 +169,7 @@ impl Rehearsal {
     fn input(&mut self, input: Input) -> &mut Self {
         for effect in self.kiosk.step(self.now, input) {
             match effect {
-                Effect::Charge { attempt, .. } => self.charge = Some(attempt),
+                Effect::Command { attempt, .. } => self.charge = Some(attempt),
                 Effect::Print(receipt) => self.order = Some(receipt.order),
                 _ => {}
             }

@@ -1,6 +1,9 @@
 //! What hardware says, already translated by the adapters: no card number and no UID comes in here.
 
-use crate::{ids::Id, money::Minor};
+use crate::{
+    ids::Id,
+    terminal::{CommandOutcome, Enquiry},
+};
 use alloc::{string::String, vec::Vec};
 
 /// How a guest was recognised.
@@ -112,29 +115,6 @@ pub enum Key {
     Help,
 }
 
-/// What the terminal said at the end of an authorisation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChargeOutcome {
-    /// Money moved. `reference` is the terminal's receipt number, `masked` what may be printed ('**** 1234', scheme).
-    Approved {
-        /// Amount the terminal confirmed.
-        amount: Minor,
-        /// Terminal receipt number.
-        reference: u32,
-        /// Card scheme and last digits, may be empty.
-        masked: String,
-    },
-    /// No money moved, and the terminal said so.
-    Declined {
-        /// ZVT result code.
-        code: u8,
-    },
-    /// Nothing was sent: the terminal could not be reached before the first byte.
-    NotSent,
-    /// Bytes were sent and no answer settles it.
-    Unknown,
-}
-
 /// What hardware says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceEvent {
@@ -164,19 +144,40 @@ pub enum DeviceEvent {
         /// Who it is.
         guest: Option<Guest>,
     },
+    /// The terminal has taken the command of this attempt. Comes before any status of it.
+    CommandAcknowledged {
+        /// Which attempt.
+        attempt: Id,
+    },
     /// An intermediate status of the terminal.
     TerminalStatus {
-        /// Which payment attempt.
+        /// Which attempt.
         attempt: Id,
         /// ZVT intermediate status byte.
         code: u8,
     },
-    /// The end of a [`crate::Effect::Charge`].
-    ChargeEnded {
-        /// Which payment attempt.
+    /// The end of a [`crate::Effect::Command`].
+    CommandEnded {
+        /// Which attempt.
         attempt: Id,
         /// How it ended.
-        outcome: ChargeOutcome,
+        outcome: CommandOutcome,
+    },
+    /// The answer to a [`crate::Effect::Enquire`].
+    Enquired {
+        /// On whose behalf it was asked.
+        attempt: Id,
+        /// What the terminal says.
+        enquiry: Enquiry,
+    },
+    /// What the terminal wants printed of this attempt; masked lines only. Comes before the attempt's end.
+    Slips {
+        /// Which attempt.
+        attempt: Id,
+        /// For the guest.
+        customer: Vec<String>,
+        /// For the shop.
+        merchant: Vec<String>,
     },
     /// The receipt is on paper, or why not.
     Printed {

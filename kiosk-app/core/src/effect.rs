@@ -1,7 +1,9 @@
 //! What the core wants done. The shell carries effects out in order; the first failure stops the rest and comes back as
 //! [`crate::Input::EffectFailed`].
 
-use crate::{basket::Priced, catalogue::Service, device::Consent, event::Event, ids::Id, money::Minor, now::Now};
+use crate::{
+    basket::Priced, catalogue::Service, device::Consent, event::Event, ids::Id, money::Minor, now::Now, terminal::Command,
+};
 use alloc::{string::String, vec::Vec};
 
 /// What is to be committed in one transaction, with all that each event's envelope needs.
@@ -79,15 +81,20 @@ pub enum Effect {
     /// Commit these events, and the order and payment rows that they imply, in one transaction. Law 1: what follows
     /// waits until they are on disk.
     Record(Record),
-    /// Ask the terminal for money. Sent at most once for each attempt.
-    Charge {
+    /// Send the terminal a financial command. Sent at most once for each attempt.
+    Command {
         /// This attempt.
         attempt: Id,
-        /// How much.
-        amount: Minor,
+        /// What is asked for.
+        command: Command,
+    },
+    /// Ask the terminal for its last receipt; answered by [`crate::DeviceEvent::Enquired`]. Moves nothing.
+    Enquire {
+        /// On whose behalf.
+        attempt: Id,
     },
     /// Ask the terminal to stop. The attempt still ends by its own outcome.
-    AbortCharge {
+    AbortCommand {
         /// This attempt.
         attempt: Id,
     },

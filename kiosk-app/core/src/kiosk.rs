@@ -16,10 +16,10 @@
 //!   kept; beyond it, records without a payment are dropped.
 
 use crate::{
-    Arc,
+    Arc, CommandOutcome,
     catalogue::Catalogue,
     config::Config,
-    device::{ChargeOutcome, DeviceEvent, DeviceKind},
+    device::{DeviceEvent, DeviceKind},
     effect::{Effect, Record},
     event::{Event, Problem, Progress},
     ids::{Id, IdMaker},
@@ -116,12 +116,12 @@ impl Kiosk {
         }
         let charge = last.charge;
         self.turn(now, |session, turn| match input {
-            Input::Device(DeviceEvent::ChargeEnded { attempt, outcome }) => {
+            Input::Device(DeviceEvent::CommandEnded { attempt, outcome }) => {
                 let settled = turn.payments.ended(attempt, outcome);
                 payment(session, turn, settled);
             }
             Input::EffectFailed(Failure::Device(DeviceKind::Terminal)) => {
-                let settled = charge.and_then(|attempt| turn.payments.ended(attempt, ChargeOutcome::NotSent));
+                let settled = charge.and_then(|attempt| turn.payments.ended(attempt, CommandOutcome::NotSent));
                 payment(session, turn, settled);
             }
             Input::Tick => match turn.payments.overdue(now.mono_ms) {
@@ -261,7 +261,7 @@ impl Last {
             Undo::Visit | Undo::Sale(_) => Vec::new(),
         };
         let charge = effects.iter().find_map(|effect| match effect {
-            Effect::Charge { attempt, .. } => Some(*attempt),
+            Effect::Command { attempt, .. } => Some(*attempt),
             _ => None,
         });
         Self { kept, undo, found, from_backlog: false, charge }
@@ -275,9 +275,9 @@ fn payment(session: &mut Session, turn: &mut Turn<'_>, settled: Option<Settled>)
         return session.settled(turn, settled);
     }
     let progress = match settled.how {
-        How::Approved { .. } | How::ApprovedLate { .. } | How::Charged => Some(Progress::Received),
+        How::Approved(_) | How::ApprovedLate(_) | How::Charged => Some(Progress::Received),
         How::Declined { .. } | How::NotSent | How::NotCharged => Some(Progress::Cancelled),
-        How::Unknown | How::Contradicted | How::Closed => None,
+        How::Unknown | How::Contradicted | How::Closed | How::Totals(_) => None,
     };
     turn.event(settled.event);
     if let Some(state) = progress {
@@ -294,6 +294,10 @@ fn is_about_money(effect: &Effect) -> bool {
             Event::OrderPlaced(_)
                 | Event::OrderProgressed { .. }
                 | Event::PaymentStarted(_)
+                | Event::PaymentAcknowledged(_)
+                | Event::PaymentConfirmed(_)
+                | Event::TerminalBook(_)
+                | Event::TaskRaised { .. }
                 | Event::PaymentApproved(_)
                 | Event::PaymentDeclined(_)
                 | Event::PaymentUnknown(_)

@@ -17,7 +17,8 @@
 //! | What makes a menu fit to sell from | [`check`] |
 //! | Order numbers and the business day | [`number`] |
 //! | Touches, stages, time-outs, the end of a visit | [`session`] |
-//! | One attempt, one charge; unknown payments and who settles them | [`payments`] |
+//! | What a terminal is asked and answers | [`terminal`] |
+//! | One attempt, one command; unknown payments and who settles them | [`payments`] |
 //! | What happens when nothing can be recorded | [`kiosk`] |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -47,6 +48,7 @@ pub mod number;
 pub mod payments;
 pub mod price;
 pub mod session;
+pub mod terminal;
 
 #[cfg(test)]
 mod fixture;
@@ -69,3 +71,4 @@ pub use now::{ClockQuality, Now};
 pub use number::OrderCounter;
 pub use payments::{OpenAttempt, Payments, Tender};
 pub use session::{Input, Session, Snapshot};
+pub use terminal::{Command, CommandKind, CommandOutcome, DayTotals, Enquiry, TerminalReceipt, TerminalWord};

@@ -12,11 +12,13 @@
 //!   payment ('late_approval'), and the attempt is listed for a person: a refund may be due.
 
 use crate::{
-    device::{ChargeOutcome, Consent},
+    CommandOutcome,
+    device::Consent,
     effect::Who,
     event::{Event, PaymentFact},
     ids::Id,
     money::Minor,
+    terminal::{DayTotals, TerminalReceipt},
 };
 use alloc::{
     string::{String, ToString},
@@ -82,18 +84,16 @@ pub(crate) struct Settled {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum How {
-    Approved {
-        masked: String,
-    },
+    Approved(TerminalReceipt),
+    /// The terminal's day is closed.
+    Totals(DayTotals),
     Declined {
         code: u8,
     },
     NotSent,
     Unknown,
     /// Approved after it had become unknown.
-    ApprovedLate {
-        masked: String,
-    },
+    ApprovedLate(TerminalReceipt),
     /// Approved after it had been declined, or again with another amount: listed for a person, moves nothing.
     Contradicted,
     /// A person says that it was charged.
@@ -184,7 +184,7 @@ impl Payments {
     }
 
     /// The terminal has spoken. `None` where that changes nothing.
-    pub(crate) fn ended(&mut self, attempt: Id, outcome: ChargeOutcome) -> Option<Settled> {
+    pub(crate) fn ended(&mut self, attempt: Id, outcome: CommandOutcome) -> Option<Settled> {
         let attempt = self.attempts.iter_mut().find(|a| a.fact.attempt == attempt)?;
         match attempt.state {
             State::Running { .. } => Some(attempt.end(outcome)),
@@ -221,27 +221,32 @@ impl Payments {
 }
 
 impl Attempt {
-    fn end(&mut self, outcome: ChargeOutcome) -> Settled {
+    fn end(&mut self, outcome: CommandOutcome) -> Settled {
         match outcome {
-            ChargeOutcome::Approved { amount, reference, masked } if amount == self.fact.amount => {
+            CommandOutcome::Approved(receipt) if receipt.amount == self.fact.amount => {
                 self.state = State::Settled;
-                self.settled(How::Approved { masked }, Event::PaymentApproved, None, Some(reference))
+                let number = receipt.number;
+                self.settled(How::Approved(receipt), Event::PaymentApproved, None, Some(number))
             }
-            ChargeOutcome::Approved { amount, reference, .. } => {
+            CommandOutcome::Approved(receipt) => {
                 self.state = State::Unknown;
-                let word = amount_word(amount);
-                self.settled(How::Unknown, Event::PaymentUnknown, Some(&word), Some(reference))
+                let word = amount_word(receipt.amount);
+                self.settled(How::Unknown, Event::PaymentUnknown, Some(&word), Some(receipt.number))
             }
-            ChargeOutcome::Declined { code } => {
+            CommandOutcome::Totals(totals) => {
+                self.state = State::Settled;
+                self.settled(How::Totals(totals), Event::PaymentApproved, None, None)
+            }
+            CommandOutcome::Declined { code } => {
                 self.state = State::Declined;
                 let word = alloc::format!("code_{code:02x}");
                 self.settled(How::Declined { code }, Event::PaymentDeclined, Some(&word), None)
             }
-            ChargeOutcome::NotSent => {
+            CommandOutcome::NotSent => {
                 self.state = State::Declined;
                 self.settled(How::NotSent, Event::PaymentDeclined, Some("not_sent"), None)
             }
-            ChargeOutcome::Unknown => {
+            CommandOutcome::Unknown => {
                 self.state = State::Unknown;
                 self.settled(How::Unknown, Event::PaymentUnknown, None, None)
             }
@@ -249,22 +254,23 @@ impl Attempt {
     }
 
     /// Only an approval is believed late: a decline might be the answer to something else, and a person looks anyway.
-    fn end_late(&mut self, outcome: ChargeOutcome) -> Option<Settled> {
+    fn end_late(&mut self, outcome: CommandOutcome) -> Option<Settled> {
         match outcome {
-            ChargeOutcome::Approved { amount, reference, masked } if amount == self.fact.amount => {
+            CommandOutcome::Approved(receipt) if receipt.amount == self.fact.amount => {
                 self.state = State::Settled;
-                let how = How::ApprovedLate { masked };
-                Some(self.settled(how, Event::PaymentResolved, Some("late_approval"), Some(reference)))
+                let number = receipt.number;
+                let how = How::ApprovedLate(receipt);
+                Some(self.settled(how, Event::PaymentResolved, Some("late_approval"), Some(number)))
             }
             other => self.contradict(other),
         }
     }
 
-    fn contradict(&mut self, outcome: ChargeOutcome) -> Option<Settled> {
-        let ChargeOutcome::Approved { amount, reference, .. } = outcome else { return None };
+    fn contradict(&mut self, outcome: CommandOutcome) -> Option<Settled> {
+        let CommandOutcome::Approved(TerminalReceipt { amount, number, .. }) = outcome else { return None };
         let word = if amount == self.fact.amount { "late_approval".to_string() } else { amount_word(amount) };
         self.state = State::Contradicted { waiting: self.state == State::Unknown };
-        Some(self.settled(How::Contradicted, Event::PaymentResolved, Some(&word), Some(reference)))
+        Some(self.settled(How::Contradicted, Event::PaymentResolved, Some(&word), Some(number)))
     }
 
     fn settled(&self, how: How, event: fn(PaymentFact) -> Event, word: Option<&str>, reference: Option<u32>) -> Settled {
@@ -287,15 +293,7 @@ mod tests {
     }
 
     fn fact(attempt: u8) -> PaymentFact {
-        PaymentFact {
-            payment: id(100),
-            order: id(200),
-            attempt: id(attempt),
-            tender: Tender::Card,
-            amount: Minor(1250),
-            reference: None,
-            outcome: None,
-        }
+        PaymentFact::card(id(100), id(200), id(attempt), Minor(1250))
     }
 
     fn begun() -> Payments {
@@ -304,19 +302,19 @@ mod tests {
         payments
     }
 
-    fn approved(amount: i64) -> ChargeOutcome {
-        ChargeOutcome::Approved { amount: Minor(amount), reference: 17, masked: "**** 1".into() }
+    fn approved(amount: i64) -> CommandOutcome {
+        CommandOutcome::approved(Minor(amount), 17, "**** 1")
     }
 
     #[test]
     fn an_approval_settles_its_attempt_once() {
         let mut payments = begun();
         let settled = payments.ended(id(1), approved(1250)).unwrap();
-        assert_eq!(settled.how, How::Approved { masked: "**** 1".into() });
+        assert!(matches!(&settled.how, How::Approved(receipt) if receipt.masked == "**** 1"));
         assert_eq!(settled.who.visit, Some(id(9)));
         assert!(matches!(settled.event, Event::PaymentApproved(PaymentFact { reference: Some(17), .. })));
         assert_eq!(payments.ended(id(1), approved(1250)), None);
-        assert_eq!(payments.ended(id(1), ChargeOutcome::Declined { code: 5 }), None);
+        assert_eq!(payments.ended(id(1), CommandOutcome::Declined { code: 5 }), None);
         assert_eq!((payments.running(), payments.unresolved().count()), (None, 0));
     }
 
@@ -324,7 +322,7 @@ mod tests {
     fn one_attempt_runs_at_a_time_and_none_begins_twice() {
         let mut payments = begun();
         assert_eq!(payments.begin(fact(2), Who::default(), 5), Err(Busy));
-        payments.ended(id(1), ChargeOutcome::Declined { code: 5 }).unwrap();
+        payments.ended(id(1), CommandOutcome::Declined { code: 5 }).unwrap();
         assert_eq!(payments.begin(fact(1), Who::default(), 5), Err(Busy), "never sent again");
         assert_eq!(payments.begin(fact(2), Who::default(), 5), Ok(()));
     }
@@ -346,17 +344,17 @@ mod tests {
     #[test]
     fn a_late_approval_settles_its_own_attempt_and_a_late_decline_settles_nothing() {
         let mut payments = begun();
-        payments.ended(id(1), ChargeOutcome::Unknown).unwrap();
-        assert_eq!(payments.ended(id(1), ChargeOutcome::Declined { code: 5 }), None);
+        payments.ended(id(1), CommandOutcome::Unknown).unwrap();
+        assert_eq!(payments.ended(id(1), CommandOutcome::Declined { code: 5 }), None);
         assert_eq!(payments.unresolved().count(), 1);
-        assert!(matches!(payments.ended(id(1), approved(1250)).unwrap().how, How::ApprovedLate { .. }));
+        assert!(matches!(payments.ended(id(1), approved(1250)).unwrap().how, How::ApprovedLate(_)));
         assert_eq!(payments.unresolved().count(), 0);
     }
 
     #[test]
     fn an_approval_after_a_decline_is_recorded_and_left_to_a_person() {
         let mut payments = begun();
-        payments.ended(id(1), ChargeOutcome::Declined { code: 5 }).unwrap();
+        payments.ended(id(1), CommandOutcome::Declined { code: 5 }).unwrap();
         let settled = payments.ended(id(1), approved(1250)).unwrap();
         assert_eq!(settled.how, How::Contradicted);
         assert!(matches!(&settled.event, Event::PaymentResolved(f) if f.outcome.as_deref() == Some("late_approval")));
@@ -394,7 +392,7 @@ mod tests {
         assert_eq!(payments.ended(id(7), approved(1)), None);
         for n in 0..200 {
             payments.begin(fact(n), Who::default(), 5).unwrap();
-            payments.ended(id(n), ChargeOutcome::NotSent).unwrap();
+            payments.ended(id(n), CommandOutcome::NotSent).unwrap();
         }
         assert_eq!(payments.attempts.len(), CLOSED_MAX);
         for n in 0..100 {

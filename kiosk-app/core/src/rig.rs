@@ -1,8 +1,8 @@
 //! A kiosk on the bench: a clock that is turned by hand, and everything it ever asked for.
 
 use crate::{
-    Arc, Config, Effect, Event, Id, Input, Intent, Kiosk, Minor, Now, Snapshot, Tender,
-    device::{Assurance, ChargeOutcome, Consent, DeviceEvent, Guest, Method, UsualItem},
+    Arc, CommandOutcome, Config, Effect, Event, Id, Input, Intent, Kiosk, Minor, Now, Snapshot, Tender,
+    device::{Assurance, Consent, DeviceEvent, Guest, Method, UsualItem},
     effect::Record,
     fixture,
     now::ClockQuality,
@@ -95,18 +95,18 @@ impl Rig {
         self.device(DeviceEvent::Identified { token: token.into(), guest })
     }
 
-    pub(crate) fn ended(&mut self, outcome: ChargeOutcome) -> &mut Self {
+    pub(crate) fn ended(&mut self, outcome: CommandOutcome) -> &mut Self {
         let attempt = self.attempts().last().copied().unwrap_or_default();
-        self.device(DeviceEvent::ChargeEnded { attempt, outcome })
+        self.device(DeviceEvent::CommandEnded { attempt, outcome })
     }
 
     pub(crate) fn approve(&mut self) -> &mut Self {
         let amount = self.charges().last().map_or(Minor::ZERO, |charge| charge.1);
-        self.ended(ChargeOutcome::Approved { amount, reference: 17, masked: "Visa **** 1234".into() })
+        self.ended(CommandOutcome::approved(amount, 17, "Visa **** 1234"))
     }
 
     pub(crate) fn decline(&mut self) -> &mut Self {
-        self.ended(ChargeOutcome::Declined { code: 0x6c })
+        self.ended(CommandOutcome::Declined { code: 0x6c })
     }
 
     pub(crate) fn attempts(&self) -> Vec<Id> {
@@ -116,7 +116,7 @@ impl Rig {
     /// All that was ever sent to the terminal.
     pub(crate) fn charges(&self) -> Vec<(Id, Minor)> {
         let charge = |effect: &Effect| match effect {
-            Effect::Charge { attempt, amount } => Some((*attempt, *amount)),
+            Effect::Command { attempt, command } => Some((*attempt, command.amount())),
             _ => None,
         };
         self.all.iter().filter_map(charge).collect()

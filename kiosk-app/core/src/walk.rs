@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::{
-    ArticleId, Effect, Event, Id, Input, Intent, Lang, LineId, Minor, OpenAttempt, OrderCounter, Service, Tender,
+    ArticleId, Command, CommandOutcome, Effect, Event, Id, Input, Intent, Lang, LineId, Minor, OpenAttempt, OrderCounter,
+    Service, Tender,
     catalogue::{Allergen, CategoryId},
     config::Config,
-    device::{Assurance, ChargeOutcome, Consent, DeviceEvent, DeviceKind, Guest, Health, Key, Method},
+    device::{Assurance, Consent, DeviceEvent, DeviceKind, Guest, Health, Key, Method},
     event::{Outcome, PaymentFact, Stage},
     fixture::CROISSANT,
     rig::{Rig, ivan, jane},
@@ -133,7 +134,7 @@ fn devices() -> impl Strategy<Value = DeviceEvent> {
         1 => Just(DeviceEvent::BankCardSeen),
         4 => (token(), guest).prop_map(|(token, guest)| DeviceEvent::Identified { token, guest }),
         1 => (kind, health).prop_map(|(kind, health)| DeviceEvent::Health(kind, health)),
-        1 => Just(DeviceEvent::ChargeEnded { attempt: Id([9; 16]), outcome: ChargeOutcome::Unknown }),
+        1 => Just(DeviceEvent::CommandEnded { attempt: Id([9; 16]), outcome: CommandOutcome::Unknown }),
     ]
 }
 
@@ -200,7 +201,7 @@ impl Walk {
             Move::Ended { back, outcome } => {
                 if let Some((attempt, amount)) = self.rig.charges().into_iter().rev().nth(back) {
                     let outcome = word(outcome, amount);
-                    self.input(Input::Device(DeviceEvent::ChargeEnded { attempt, outcome }));
+                    self.input(Input::Device(DeviceEvent::CommandEnded { attempt, outcome }));
                 }
             }
             Move::Status { back } => {
@@ -239,9 +240,9 @@ impl Walk {
     fn fail(&mut self, which: impl Fn(&Effect) -> bool, failure: Failure) {
         let Some(at) = self.rig.last.iter().position(which) else { return };
         for lost in self.rig.last.split_off(at) {
-            if let Effect::Charge { attempt, .. } = lost {
+            if let Effect::Command { attempt, .. } = lost {
                 self.sent.remove(&attempt);
-                self.rig.all.retain(|e| !matches!(e, Effect::Charge { attempt: a, .. } if *a == attempt));
+                self.rig.all.retain(|e| !matches!(e, Effect::Command { attempt: a, .. } if *a == attempt));
             }
             if let Effect::Print(receipt) = lost {
                 self.printed.retain(|order| *order != receipt.order);
@@ -271,7 +272,7 @@ impl Walk {
         self.law_one(failed_record);
         for effect in &self.rig.last {
             match effect {
-                Effect::Charge { attempt, amount } => {
+                Effect::Command { attempt, command: Command::Authorise { amount } } => {
                     assert!(running.is_none(), "one attempt at the terminal");
                     assert!(self.sent.insert(*attempt, *amount).is_none(), "an attempt is sent once");
                     assert!(*amount > Minor::ZERO);
@@ -304,7 +305,7 @@ impl Walk {
         assert!(self.rig.last[acts..].iter().all(|e| !matches!(e, Effect::Record(_))), "record, then act");
         assert!(!failed_record || acts == 0, "a failed record is not answered by another");
         for effect in &self.rig.last {
-            let Effect::Charge { attempt, amount } = effect else { continue };
+            let Effect::Command { attempt, command: Command::Authorise { amount } } = effect else { continue };
             let start = |e: &&Event| matches!(e, Event::PaymentStarted(f) if (f.attempt, f.amount) == (*attempt, *amount));
             assert_eq!(self.rig.last_events().iter().filter(|e| start(e)).count(), 1, "started in the same step");
         }
@@ -373,20 +374,20 @@ impl Disk {
     }
 }
 
-fn word(word: Word, amount: Minor) -> ChargeOutcome {
-    let approved = |amount| ChargeOutcome::Approved { amount, reference: 1, masked: "x".into() };
+fn word(word: Word, amount: Minor) -> CommandOutcome {
+    let approved = |amount| CommandOutcome::approved(amount, 1, "x");
     match word {
         Word::Approved => approved(amount),
         Word::OtherAmount => approved(amount + Minor(1)),
-        Word::Declined => ChargeOutcome::Declined { code: 5 },
-        Word::NotSent => ChargeOutcome::NotSent,
-        Word::Unknown => ChargeOutcome::Unknown,
+        Word::Declined => CommandOutcome::Declined { code: 5 },
+        Word::NotSent => CommandOutcome::NotSent,
+        Word::Unknown => CommandOutcome::Unknown,
     }
 }
 
 fn device_of(effect: &Effect) -> Option<DeviceKind> {
     match effect {
-        Effect::Charge { .. } | Effect::AbortCharge { .. } => Some(DeviceKind::Terminal),
+        Effect::Command { .. } | Effect::Enquire { .. } | Effect::AbortCommand { .. } => Some(DeviceKind::Terminal),
         Effect::Identify { .. } => Some(DeviceKind::Backend),
         Effect::Print(_) => Some(DeviceKind::Printer),
         Effect::Signal(_) | Effect::OpenDrawer => Some(DeviceKind::Peripherals),
@@ -397,15 +398,7 @@ fn device_of(effect: &Effect) -> Option<DeviceKind> {
 fn walk(config: Config, found: bool, steps: Vec<Move>) -> Walk {
     let mut walk = Walk { rig: Rig::with(config), disk: Disk::default(), sent: BTreeMap::new(), printed: Vec::new() };
     if found {
-        let fact = PaymentFact {
-            payment: Id([1; 16]),
-            order: Id([2; 16]),
-            attempt: Id([3; 16]),
-            tender: Tender::Card,
-            amount: Minor(750),
-            reference: None,
-            outcome: None,
-        };
+        let fact = PaymentFact::card(Id([1; 16]), Id([2; 16]), Id([3; 16]), Minor(750));
         walk.disk.placed.insert(fact.order);
         walk.disk.started.insert(fact.attempt, fact.clone());
         let open = OpenAttempt { fact, visit: Some(Id([4; 16])), unknown: false };

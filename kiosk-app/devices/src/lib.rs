@@ -29,7 +29,7 @@ pub use board::{BoardConfig, BoardError};
 pub use fitted::{open_peripherals, open_printer, open_reader, open_terminal};
 pub use peripherals::SerialBoard;
 pub use port::{
-    AbortFlag, ChargeRequest, PaymentTerminal, Peripherals, PrintError, ReaderError, ReceiptPrinter, TagReader, Waker,
+    AbortFlag, FinancialRequest, PaymentTerminal, Peripherals, PrintError, ReaderError, ReceiptPrinter, Slips, TagReader, Waker,
 };
 pub use printer::{FilePrinter, TcpPrinter};
 pub use reader::{ReaderLine, SidecarReader, Tag, TagKind, Uid};

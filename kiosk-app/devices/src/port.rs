@@ -1,10 +1,7 @@
 //! The ports. Each is small and speaks the domain; each call is bounded in time.
 
 use crate::reader::ReaderLine;
-use kiosk_core::{
-    Currency, DeviceEvent, Id, Minor, Signal,
-    device::{ChargeOutcome, Health},
-};
+use kiosk_core::{Command, CommandOutcome, Currency, DeviceEvent, Enquiry, Id, Signal, TerminalWord, device::Health};
 use rustix::{
     event::{EventfdFlags, eventfd},
     fd::OwnedFd,
@@ -17,18 +14,27 @@ use std::{
     time::Duration,
 };
 
-/// One request for money. Sent at most once: a failed call is not repeated, it has an outcome.
+/// One financial command. Sent at most once: a failed call is not repeated, it has an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChargeRequest {
-    /// Our attempt, for the logs only: ZVT has no field that every terminal echoes.
+pub struct FinancialRequest {
+    /// The attempt this belongs to.
     pub attempt: Id,
-    /// How much, above zero.
-    pub amount: Minor,
-    /// In what.
+    /// What is asked for.
+    pub command: Command,
+    /// Currency of its amounts.
     pub currency: Currency,
 }
 
-/// Raised by the shell to ask a running [`PaymentTerminal::charge`] to stop. One flag serves one charge.
+/// What the terminal wants printed of a command; masked lines only, at most 200 a slip.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Slips {
+    /// For the guest.
+    pub customer: Vec<String>,
+    /// For the shop.
+    pub merchant: Vec<String>,
+}
+
+/// Raised by the shell to ask a running [`PaymentTerminal::run`] to stop. One flag serves one command.
 #[derive(Clone, Debug, Default)]
 pub struct AbortFlag(Arc<AtomicBool>);
 
@@ -37,7 +43,7 @@ impl AbortFlag {
     pub fn new() -> Self {
         Self::default()
     }
-    /// Asks the charge to stop. The charge still ends by the terminal's word.
+    /// Asks the command to stop. It still ends by the terminal's word.
     pub fn raise(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -49,13 +55,22 @@ impl AbortFlag {
 
 /// A payment terminal.
 pub trait PaymentTerminal: Send {
-    /// Asks for money and waits for the end. `on_status` gets every intermediate status byte.
+    /// Sends a command and waits for its end. `on_word` hears the terminal's acknowledgement once, and every intermediate
+    /// status.
     ///
-    /// [`ChargeOutcome::NotSent`] is answered only if not a single byte of the authorisation was written;
-    /// [`ChargeOutcome::Unknown`] whenever bytes were written and no answer settles it.
-    fn charge(&mut self, request: &ChargeRequest, abort: &AbortFlag, on_status: &mut dyn FnMut(u8)) -> ChargeOutcome;
+    /// [`CommandOutcome::NotSent`] is answered only if not a single byte of the command was written;
+    /// [`CommandOutcome::Unknown`] whenever bytes were written and no answer settles it.
+    fn run(
+        &mut self,
+        request: &FinancialRequest,
+        abort: &AbortFlag,
+        on_word: &mut dyn FnMut(TerminalWord),
+    ) -> (CommandOutcome, Slips);
 
-    /// How the terminal is, without moving money. Called while no charge runs.
+    /// Asks for the last receipt. Moves nothing; called while no command runs.
+    fn enquire(&mut self) -> Enquiry;
+
+    /// How the terminal is, without moving money. Called while no command runs.
     fn probe(&mut self) -> Health;
 }
 

@@ -19,8 +19,8 @@ use crate::{
 };
 use edge_db::{Class, Commit};
 use kiosk_core::{
-    Catalogue, DeviceEvent, Effect, Id, Input, Intent, Kiosk, Minor, Now, Receipt, Record, Signal, Snapshot, device::DeviceKind,
-    session::Failure,
+    Catalogue, Command, DeviceEvent, Effect, Enquiry, Id, Input, Intent, Kiosk, Now, Receipt, Record, Signal, Snapshot,
+    device::DeviceKind, session::Failure,
 };
 use std::sync::Arc;
 
@@ -31,10 +31,12 @@ const REPLAY_EVENTS: usize = 256;
 
 /// Hands: what acts on the world. Each call only hands over and never waits; results come back as inputs.
 pub trait Ports: Send {
-    /// Asks for money. False: not taken, and nothing was or will be sent.
-    fn charge(&mut self, attempt: Id, amount: Minor) -> bool;
-    /// Asks a running charge to stop; it still ends by its own outcome.
-    fn abort_charge(&mut self, attempt: Id);
+    /// Sends the terminal a financial command. False: not taken, and nothing was or will be sent.
+    fn command(&mut self, attempt: Id, command: Command) -> bool;
+    /// Asks the terminal for its last receipt. False: not taken, and no answer will come.
+    fn enquire(&mut self, attempt: Id) -> bool;
+    /// Asks a running command to stop; it still ends by its own outcome.
+    fn abort_command(&mut self, attempt: Id);
     /// Asks who this is. Where nobody can be asked there is no answer.
     fn identify(&mut self, token: String);
     /// Prints. False: not taken.
@@ -50,10 +52,13 @@ pub trait Ports: Send {
 pub struct NoPorts;
 
 impl Ports for NoPorts {
-    fn charge(&mut self, _: Id, _: Minor) -> bool {
+    fn command(&mut self, _: Id, _: Command) -> bool {
         false
     }
-    fn abort_charge(&mut self, _: Id) {}
+    fn enquire(&mut self, _: Id) -> bool {
+        false
+    }
+    fn abort_command(&mut self, _: Id) {}
     fn identify(&mut self, _: String) {}
     fn print(&mut self, _: Receipt) -> bool {
         false
@@ -100,7 +105,7 @@ pub struct Engine {
     journal: Box<dyn Journal>,
     ports: Box<dyn Ports>,
     durability: Durability,
-    charging: Option<Id>,
+    commanding: Option<Id>,
     /// The end of a payment was refused, and the core will offer it again.
     owes: bool,
     /// Records of a replay that wait for company.
@@ -110,7 +115,7 @@ pub struct Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("charging", &self.charging).field("counts", &self.counts).finish_non_exhaustive()
+        f.debug_struct("Engine").field("commanding", &self.commanding).field("counts", &self.counts).finish_non_exhaustive()
     }
 }
 
@@ -123,7 +128,7 @@ impl Engine {
             journal,
             ports,
             durability: Durability::Every,
-            charging: None,
+            commanding: None,
             owes: false,
             gathered: Commit::default(),
             counts: Counts::default(),
@@ -151,10 +156,10 @@ impl Engine {
     /// # Errors
     /// [`Dead`]: the process must exit.
     pub fn handle_shown(&mut self, now: Now, input: Input, show: &mut dyn FnMut(&Kiosk)) -> Result<(), Dead> {
-        if let Input::Device(DeviceEvent::ChargeEnded { attempt, .. }) = &input
-            && self.charging == Some(*attempt)
+        if let Input::Device(DeviceEvent::CommandEnded { attempt, .. }) = &input
+            && self.commanding == Some(*attempt)
         {
-            self.charging = None;
+            self.commanding = None;
         }
         if let Input::Device(DeviceEvent::TerminalStatus { attempt, .. }) = &input {
             self.recorder.acknowledged(*attempt);
@@ -201,7 +206,7 @@ impl Engine {
 
     /// True while a terminal works, or the end of a payment is not on disk yet: not a moment to stop at.
     pub fn money_in_flight(&self) -> bool {
-        self.charging.is_some() || self.owes
+        self.commanding.is_some() || self.owes
     }
 
     /// What was counted.
@@ -238,9 +243,13 @@ impl Engine {
         let replay = self.durability == Durability::DangerousAtFlush;
         let (taken, device) = match effect {
             Effect::Record(_) => return None,
-            Effect::Charge { attempt, amount } => return self.charge(attempt, amount),
-            Effect::AbortCharge { attempt } => {
-                self.ports.abort_charge(attempt);
+            Effect::Command { attempt, command } => return self.command(attempt, command),
+            Effect::Enquire { attempt } => {
+                let refused = replay || self.commanding.is_some() || !self.ports.enquire(attempt);
+                return refused.then_some(Input::Device(DeviceEvent::Enquired { attempt, enquiry: Enquiry::Failed }));
+            }
+            Effect::AbortCommand { attempt } => {
+                self.ports.abort_command(attempt);
                 return None;
             }
             Effect::Identify { token } => {
@@ -257,14 +266,14 @@ impl Engine {
         (!taken).then_some(Input::EffectFailed(Failure::Device(device)))
     }
 
-    /// One charge at a time: a second one while the first has no end is not sent.
-    fn charge(&mut self, attempt: Id, amount: Minor) -> Option<Input> {
-        let free = self.charging.is_none() && self.durability != Durability::DangerousAtFlush;
-        if free && self.ports.charge(attempt, amount) {
-            self.charging = Some(attempt);
+    /// One command at a time: a second one while the first has no end is not sent.
+    fn command(&mut self, attempt: Id, command: Command) -> Option<Input> {
+        let free = self.commanding.is_none() && self.durability != Durability::DangerousAtFlush;
+        if free && self.ports.command(attempt, command) {
+            self.commanding = Some(attempt);
             return None;
         }
-        tracing::warn!(busy = !free, "a charge was not sent");
+        tracing::warn!(busy = !free, "a command was not sent");
         Some(Input::EffectFailed(Failure::Device(DeviceKind::Terminal)))
     }
 

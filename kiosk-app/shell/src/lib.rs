@@ -21,7 +21,7 @@
 //! |---|---|---|
 //! | touches into the loop | 4096 messages | the newest touch is refused, counted, logged; the caller is told |
 //! | device events into the loop | the same queue | the adapter waits; nothing is lost |
-//! | charges | 1, and one at a time | not sent: `ChargeEnded(NotSent)` |
+//! | charges | 1, and one at a time | not sent: `CommandEnded(NotSent)` |
 //! | receipts | 8 | refused: `EffectFailed(Device(Printer))` |
 //! | board commands | 32 | a signal is left out, a drawer pulse refused |
 //! | look-ups | 4 | the guest stays anonymous |

@@ -13,9 +13,9 @@ use crate::words;
 use cem_contract::{NewEvent, data, kinds};
 use edge_db::{AttemptRow, AttemptState, Class, Commit, OrderCounter, OrderRow, OrderState};
 use kiosk_core::{
-    By, Currency, Event, Id, Minor, Now, PlacedOrder, PricedLine, Record, Stage, Tender,
+    By, CommandKind, Currency, Event, Id, Minor, Now, PlacedOrder, PricedLine, Record, Stage, Tender,
     device::Consent,
-    event::{BasketAction, Outcome, PaymentFact, Problem, Progress, Trigger},
+    event::{BasketAction, Outcome, PaymentFact, Problem, Progress, TaskKind, Trigger},
     ids::IdMaker,
 };
 use serde_json::Value;
@@ -56,9 +56,14 @@ pub struct Recorder {
 pub(crate) fn class_of(events: &[Event]) -> Class {
     let class = |event: &Event| match event {
         Event::OrderPlaced(_) | Event::PaymentStarted(_) | Event::ConsentChanged { .. } => Class::Sale,
-        Event::PaymentApproved(_) | Event::PaymentDeclined(_) | Event::PaymentUnknown(_) | Event::PaymentResolved(_) => {
-            Class::Settlement
-        }
+        Event::PaymentApproved(_)
+        | Event::PaymentDeclined(_)
+        | Event::PaymentUnknown(_)
+        | Event::PaymentResolved(_)
+        | Event::PaymentAcknowledged(_)
+        | Event::PaymentConfirmed(_)
+        | Event::TerminalBook(_)
+        | Event::TaskRaised { .. } => Class::Settlement,
         _ => Class::Telemetry,
     };
     let has = |wanted| events.iter().any(|event| class(event) == wanted);
@@ -84,9 +89,12 @@ impl Recorder {
     pub fn commit(&mut self, record: &Record, currency: Currency) -> Commit {
         let mut commit = Commit { class: class_of(&record.events), ..Commit::default() };
         for event in &record.events {
-            let (kind, data) = self.wire(event, currency);
-            self.rows(event, &data, record, currency, &mut commit);
-            commit.events.push(self.envelope(kind, data, record));
+            let wire = self.wire(event, currency);
+            let data = wire.as_ref().map_or(&Value::Null, |(_, data)| data);
+            self.rows(event, data, record, currency, &mut commit);
+            if let Some((kind, data)) = wire {
+                commit.events.push(self.envelope(kind, data, record));
+            }
         }
         commit
     }
@@ -106,10 +114,22 @@ impl Recorder {
         }
     }
 
-    /// Wire type and data: one arm an event, so that a new event does not compile without its wire type.
-    fn wire(&self, event: &Event, currency: Currency) -> (&'static str, Value) {
+    /// Wire type and data: one arm an event, so that a new event does not compile without its wire type. `None` for what
+    /// only the rows say: a terminal's end of day is told by the till's own events.
+    fn wire(&self, event: &Event, currency: Currency) -> Option<(&'static str, Value)> {
         let payment = |fact| self.payment(fact, currency).to_value();
-        match event {
+        Some(match event {
+            Event::PaymentStarted(fact)
+            | Event::PaymentApproved(fact)
+            | Event::PaymentDeclined(fact)
+            | Event::PaymentUnknown(fact)
+            | Event::PaymentResolved(fact)
+                if fact.kind == CommandKind::EndOfDay =>
+            {
+                return None;
+            }
+            Event::PaymentAcknowledged(_) | Event::PaymentConfirmed(_) | Event::TerminalBook(_) => return None,
+            Event::TaskRaised { task, kind, subject, staff } => (kinds::TASK_RAISED, task_raised(*task, *kind, *subject, staff)),
             Event::PresenceSeen { seconds } => (kinds::PRESENCE_SEEN, data::PresenceSeen { seconds: Some(*seconds) }.to_value()),
             Event::VisitStarted { trigger, language, .. } => (kinds::VISIT_STARTED, self.started(*trigger, language)),
             Event::VisitIdentified { .. } => (kinds::VISIT_IDENTIFIED, identified(event)),
@@ -119,7 +139,7 @@ impl Recorder {
             Event::OrderPlaced(order) => (kinds::ORDER_PLACED, placed(order, currency).to_value()),
             Event::OrderProgressed { order, state } => (kinds::ORDER_PROGRESSED, progressed(*order, *state)),
             Event::PaymentStarted(fact) => (kinds::PAYMENT_STARTED, payment(fact)),
-            Event::PaymentApproved(fact) => (kinds::PAYMENT_APPROVED, payment(fact)),
+            Event::PaymentApproved(fact) => (approved_kind(fact.kind), payment(fact)),
             Event::PaymentDeclined(fact) => (kinds::PAYMENT_DECLINED, payment(fact)),
             Event::PaymentUnknown(fact) => (kinds::PAYMENT_UNKNOWN, payment(fact)),
             Event::PaymentResolved(fact) => (kinds::PAYMENT_RESOLVED, payment(fact)),
@@ -129,7 +149,7 @@ impl Recorder {
             Event::HelpCalled { .. } => (kinds::HELP_CALLED, self.help()),
             Event::ProblemShown { problem, stage } => (kinds::PROBLEM_SHOWN, problem_shown(*problem, *stage)),
             Event::ConsentChanged { from, to } => (kinds::CONSENT_CHANGED, consent_changed(*from, *to)),
-        }
+        })
     }
 
     fn started(&self, trigger: Trigger, language: &str) -> Value {
@@ -151,9 +171,9 @@ impl Recorder {
             terminal: self.terminal_of(fact.tender),
             reference: fact.reference.map(|number| number.to_string()),
             outcome: fact.outcome.clone(),
-            original: None,
-            lines: Vec::new(),
-            staff: None,
+            original: fact.original.map(|attempt| attempt.to_string()),
+            lines: fact.lines.clone(),
+            staff: fact.staff.clone(),
         }
     }
 
@@ -235,6 +255,20 @@ fn time_ms(at: Now) -> i64 {
 
 fn money(amount: Minor, currency: Currency) -> data::Money {
     data::Money::new(amount.0, currency.letters())
+}
+
+/// What an approval of this sort of command is called.
+fn approved_kind(kind: CommandKind) -> &'static str {
+    match kind {
+        CommandKind::Authorise | CommandKind::EndOfDay => kinds::PAYMENT_APPROVED,
+        CommandKind::Reverse => kinds::PAYMENT_REVERSED,
+        CommandKind::Refund => kinds::PAYMENT_REFUNDED,
+    }
+}
+
+fn task_raised(task: Id, kind: TaskKind, subject: Id, staff: &Option<String>) -> Value {
+    let (task, kind, subject) = (task.to_string(), words::task(kind).into(), Some(subject.to_string()));
+    data::Task { task, kind, subject, staff: staff.clone(), outcome: None }.to_value()
 }
 
 fn identified(event: &Event) -> Value {

@@ -298,7 +298,7 @@ mod tests {
     };
     use edge_db::{AttemptState, Commit};
     use kiosk_core::{
-        ClockQuality, Config, DeviceEvent, Id, Minor, Receipt, Service, Signal, Stage, Tender, device::ChargeOutcome,
+        ClockQuality, Command, CommandOutcome, Config, DeviceEvent, Id, Minor, Receipt, Service, Signal, Stage, Tender,
     };
     use std::path::Path;
 
@@ -320,11 +320,14 @@ mod tests {
     }
 
     impl Ports for World {
-        fn charge(&mut self, attempt: Id, amount: Minor) -> bool {
-            *self.charge.lock().unwrap() = Some((attempt, amount));
+        fn command(&mut self, attempt: Id, command: Command) -> bool {
+            *self.charge.lock().unwrap() = Some((attempt, command.amount()));
             true
         }
-        fn abort_charge(&mut self, _: Id) {}
+        fn enquire(&mut self, _: Id) -> bool {
+            false
+        }
+        fn abort_command(&mut self, _: Id) {}
         fn identify(&mut self, _: String) {}
         fn print(&mut self, _: Receipt) -> bool {
             true
@@ -384,8 +387,8 @@ mod tests {
         sender.message(Message::Stop).unwrap();
         sender.intent(Intent::CancelPayment).unwrap();
         let (attempt, amount) = world.charge.lock().unwrap().unwrap();
-        let outcome = ChargeOutcome::Approved { amount, reference: 3, masked: String::new() };
-        sender.device(DeviceEvent::ChargeEnded { attempt, outcome }).unwrap();
+        let outcome = CommandOutcome::approved(amount, 3, "");
+        sender.device(DeviceEvent::CommandEnded { attempt, outcome }).unwrap();
         let (result, work) = waiting.join().unwrap();
         result.unwrap();
         assert!(!work.engine.money_in_flight());

@@ -15,7 +15,10 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use edge_db::{AttemptRow, AttemptState, Outbox, OutboxOptions};
-use kiosk_core::{Catalogue, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, event::PaymentFact};
+use kiosk_core::{
+    Catalogue, CommandKind, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter,
+    event::{PaymentFact, Trail},
+};
 use kiosk_devices::{BoardConfig, ReceiptLayout, open_peripherals, open_printer, open_reader, open_terminal, render_receipt};
 use std::{
     fs,
@@ -86,6 +89,16 @@ fn open_attempt(row: &AttemptRow, visit: Option<Id>) -> OpenAttempt {
         amount: Minor(row.amount_minor),
         reference: row.reference,
         outcome: row.outcome.clone(),
+        kind: CommandKind::Authorise,
+        original: None,
+        lines: Vec::new(),
+        staff: None,
+        trail: Trail {
+            period: row.period,
+            receipt_before: row.receipt_before,
+            acknowledged: row.acknowledged,
+            ..Trail::default()
+        },
     };
     OpenAttempt { fact, visit, unknown: row.state == AttemptState::Unknown }
 }

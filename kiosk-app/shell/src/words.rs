@@ -3,7 +3,7 @@
 use kiosk_core::{
     By, ClockQuality, Service, Stage, Tender,
     device::{Assurance, Consent, Method},
-    event::{BasketAction, Outcome, Problem, Progress, Trigger},
+    event::{BasketAction, Outcome, Problem, Progress, TaskKind, Trigger},
 };
 
 pub(crate) fn trigger(trigger: Trigger) -> &'static str {
@@ -78,6 +78,14 @@ pub(crate) fn tender(tender: Tender) -> &'static str {
         Tender::Wallet => "wallet",
         Tender::Gift => "gift",
         Tender::Points => "points",
+    }
+}
+
+pub(crate) fn task(kind: TaskKind) -> &'static str {
+    match kind {
+        TaskKind::Refund => "refund",
+        TaskKind::MissingPayment => "missing_payment",
+        TaskKind::CompareTotals => "compare_totals",
     }
 }
 

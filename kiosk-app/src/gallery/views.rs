@@ -13,9 +13,9 @@ use crate::{
 };
 use anyhow::Result;
 use kiosk_core::{
-    DeviceEvent, Intent, Service, Stage, Tender,
+    CommandOutcome, DeviceEvent, Intent, Service, Stage, Tender,
     catalogue::Allergen,
-    device::{ChargeOutcome, DeviceKind, Health},
+    device::{DeviceKind, Health},
 };
 use slint::ComponentHandle as _;
 
@@ -127,9 +127,9 @@ pub(super) const ALL: &[View] = &[
     view("pay-processing", Stage::Paying, |r| r.checkout().pay().status(0x04)),
     view("pay-remove", Stage::Paying, |r| r.checkout().pay().status(0x0b)),
     view("pay-stopping", Stage::Paying, |r| r.checkout().pay().intent(Intent::CancelPayment)),
-    view("pay-declined", Stage::Paying, |r| r.checkout().pay().ended(ChargeOutcome::Declined { code: 0x05 })),
-    view("pay-lost", Stage::Paying, |r| r.checkout().pay().ended(ChargeOutcome::NotSent)),
-    view("pay-unknown", Stage::Paying, |r| r.checkout().pay().ended(ChargeOutcome::Unknown)),
+    view("pay-declined", Stage::Paying, |r| r.checkout().pay().ended(CommandOutcome::Declined { code: 0x05 })),
+    view("pay-lost", Stage::Paying, |r| r.checkout().pay().ended(CommandOutcome::NotSent)),
+    view("pay-unknown", Stage::Paying, |r| r.checkout().pay().ended(CommandOutcome::Unknown)),
     view("pay-easy", Stage::Paying, |r| r.checkout().pay().intent(Intent::ToggleEasyAccess)),
     view("done", Stage::Done, |r| r.checkout().pay().approved()),
     view("done-guest", Stage::Done, |r| r.guest(true).intent(Intent::OrderUsual).approved().printed(Health::Ok)),

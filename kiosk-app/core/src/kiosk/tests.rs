@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::{
-    Effect, Event, Id, Input, Intent, Minor, OpenAttempt, OrderCounter, Service, Signal, Tender,
-    device::{ChargeOutcome, DeviceEvent, DeviceKind},
+    CommandOutcome, Effect, Event, Id, Input, Intent, Minor, OpenAttempt, OrderCounter, Service, Signal, Tender,
+    device::{DeviceEvent, DeviceKind},
     event::{PaymentFact, Problem, Progress, Stage},
     fixture::{CROISSANT, FRIES},
     payments::Verdict,
@@ -16,20 +16,12 @@ use alloc::vec::Vec;
 const PROBLEM: Option<Overlay> = Some(Overlay::Problem(Problem::CannotRecord));
 
 fn open_attempt(unknown: bool) -> OpenAttempt {
-    let fact = PaymentFact {
-        payment: Id([1; 16]),
-        order: Id([2; 16]),
-        attempt: Id([3; 16]),
-        tender: Tender::Card,
-        amount: Minor(750),
-        reference: None,
-        outcome: None,
-    };
+    let fact = PaymentFact::card(Id([1; 16]), Id([2; 16]), Id([3; 16]), Minor(750));
     OpenAttempt { fact, visit: Some(Id([4; 16])), unknown }
 }
 
-fn approval(amount: i64) -> ChargeOutcome {
-    ChargeOutcome::Approved { amount: Minor(amount), reference: 9, masked: "x".into() }
+fn approval(amount: i64) -> CommandOutcome {
+    CommandOutcome::approved(Minor(amount), 9, "x")
 }
 
 #[test]
@@ -41,7 +33,7 @@ fn a_sale_that_cannot_be_recorded_is_taken_back() {
     assert_eq!((see.stage, see.overlay, see.order, see.pay), (Stage::Checkout, PROBLEM, None, PayView::None));
     assert_eq!((rig.kiosk.payments().running(), see.basket_count), (None, 1));
     rig.touch(Intent::Pay(Tender::Card));
-    assert!(matches!(rig.last[..], [Effect::Record(_), Effect::Charge { .. }, _]), "the disk may be well again");
+    assert!(matches!(rig.last[..], [Effect::Record(_), Effect::Command { .. }, _]), "the disk may be well again");
 }
 
 #[test]
@@ -157,7 +149,7 @@ fn what_was_at_the_terminal_before_the_start_is_unknown_and_charges_nobody() {
     rig.touch(Intent::Pay(Tender::Card));
     assert_eq!((rig.see().order.unwrap().number.as_str(), rig.charges().len()), ("A-17", 1));
     // Its late approval settles its own order and nothing else.
-    rig.device(DeviceEvent::ChargeEnded { attempt: Id([3; 16]), outcome: approval(750) });
+    rig.device(DeviceEvent::CommandEnded { attempt: Id([3; 16]), outcome: approval(750) });
     let [record] = &records(&rig.last)[..] else { panic!() };
     assert_eq!(record.visit, Some(Id([4; 16])));
     assert!(matches!(
@@ -198,7 +190,7 @@ fn found_attempts_that_cannot_be_recorded_are_offered_again() {
 fn a_payment_outlives_its_visit() {
     let mut rig = Rig::paying();
     let visit = rig.see().visit;
-    rig.ended(ChargeOutcome::Unknown);
+    rig.ended(CommandOutcome::Unknown);
     assert_eq!((rig.see().pay, rig.last.last()), (PayView::Unknown, Some(&Effect::Signal(Signal::CallStaff))));
     rig.touch(Intent::Pay(Tender::Card));
     assert_eq!(rig.charges().len(), 1, "nobody is charged twice");
@@ -213,16 +205,16 @@ fn a_payment_outlives_its_visit() {
 #[test]
 fn the_guest_who_waits_is_served_when_an_unknown_payment_clears() {
     let mut rig = Rig::paying();
-    rig.ended(ChargeOutcome::Unknown).approve();
+    rig.ended(CommandOutcome::Unknown).approve();
     assert_eq!(rig.see().stage, Stage::Done);
     let mut rig = Rig::paying();
-    rig.ended(ChargeOutcome::Unknown);
+    rig.ended(CommandOutcome::Unknown);
     let attempt = rig.attempts()[0];
     let effects = rig.kiosk.resolve(rig.now(), attempt, Verdict::Charged { reference: None });
     assert!(effects.iter().any(|e| matches!(e, Effect::Print(_))));
     assert_eq!(rig.see().stage, Stage::Done);
     let mut rig = Rig::paying();
-    rig.ended(ChargeOutcome::Unknown);
+    rig.ended(CommandOutcome::Unknown);
     let attempt = rig.attempts()[0];
     rig.kiosk.resolve(rig.now(), attempt, Verdict::NotCharged);
     assert_eq!((rig.see().stage, rig.see().order), (Stage::Checkout, None));
@@ -231,7 +223,7 @@ fn the_guest_who_waits_is_served_when_an_unknown_payment_clears() {
 #[test]
 fn an_unknown_payment_leaves_its_order_to_a_person() {
     let mut rig = Rig::paying();
-    rig.ended(ChargeOutcome::Unknown).wait(75_000);
+    rig.ended(CommandOutcome::Unknown).wait(75_000);
     assert_eq!(rig.see().stage, Stage::Attract);
     assert_eq!(rig.count(|e| matches!(e, Event::OrderProgressed { .. })), 0);
     assert_eq!(rig.kiosk.payments().unresolved().count(), 1);
@@ -242,13 +234,13 @@ fn an_approval_after_a_refusal_stops_the_second_attempt() {
     let mut rig = Rig::paying();
     let first = rig.attempts()[0];
     rig.decline().touch(Intent::Pay(Tender::Card));
-    rig.device(DeviceEvent::ChargeEnded { attempt: first, outcome: approval(320) });
-    assert!(rig.last.contains(&Effect::AbortCharge { attempt: rig.attempts()[1] }));
+    rig.device(DeviceEvent::CommandEnded { attempt: first, outcome: approval(320) });
+    assert!(rig.last.contains(&Effect::AbortCommand { attempt: rig.attempts()[1] }));
     assert_eq!(rig.see().pay, PayView::Cancelling);
     assert_eq!(rig.kiosk.payments().unresolved().count(), 1);
     let mut rig = Rig::paying();
     let first = rig.attempts()[0];
-    rig.decline().device(DeviceEvent::ChargeEnded { attempt: first, outcome: approval(320) });
+    rig.decline().device(DeviceEvent::CommandEnded { attempt: first, outcome: approval(320) });
     assert_eq!(rig.see().pay, PayView::Unknown);
     rig.touch(Intent::Pay(Tender::Card));
     assert_eq!(rig.charges().len(), 1);
@@ -257,7 +249,7 @@ fn an_approval_after_a_refusal_stops_the_second_attempt() {
 #[test]
 fn an_outcome_of_nobodys_attempt_changes_nothing() {
     let mut rig = Rig::paying();
-    rig.device(DeviceEvent::ChargeEnded { attempt: Id([77; 16]), outcome: approval(320) });
+    rig.device(DeviceEvent::CommandEnded { attempt: Id([77; 16]), outcome: approval(320) });
     assert!(rig.last.is_empty());
     assert!(matches!(rig.see().pay, PayView::Waiting { .. }));
 }

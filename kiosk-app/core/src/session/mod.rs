@@ -298,7 +298,10 @@ impl Session {
             DeviceEvent::Printed { order, health } => self.printed(turn, order, health),
             DeviceEvent::Health(kind, health) => self.health(kind, health),
             // Settled by the payments first.
-            DeviceEvent::ChargeEnded { .. } => {}
+            DeviceEvent::CommandEnded { .. }
+            | DeviceEvent::CommandAcknowledged { .. }
+            | DeviceEvent::Enquired { .. }
+            | DeviceEvent::Slips { .. } => {}
         }
     }
 

@@ -19,6 +19,7 @@ use crate::{
     ids::Id,
     money::Minor,
     payments::{How, Settled, Tender},
+    terminal::Command,
 };
 use alloc::{string::String, vec, vec::Vec};
 
@@ -108,19 +109,11 @@ impl Session {
     fn charge(&mut self, turn: &mut Turn<'_>, amount: Minor) -> Option<Id> {
         let who = self.who(turn.catalogue);
         let order = self.visit.as_deref()?.order.as_ref()?;
-        let fact = PaymentFact {
-            payment: order.payment,
-            order: order.placed.order,
-            attempt: turn.ids.next(turn.now),
-            tender: Tender::Card,
-            amount,
-            reference: None,
-            outcome: None,
-        };
+        let fact = PaymentFact::card(order.payment, order.placed.order, turn.ids.next(turn.now), amount);
         let attempt = fact.attempt;
         turn.payments.begin(fact.clone(), who, turn.after(turn.config.terminal.answer_ms)).ok()?;
         turn.event(Event::PaymentStarted(fact));
-        turn.effect(Effect::Charge { attempt, amount });
+        turn.effect(Effect::Command { attempt, command: Command::Authorise { amount } });
         turn.signal(Signal::TapHere);
         self.close_overlay();
         self.set_pay(PayView::Waiting { tender: Tender::Card, code: None });
@@ -154,7 +147,7 @@ impl Session {
         match self.visit.as_deref().map(|v| v.pay) {
             Some(PayView::Waiting { .. }) => {
                 if let Some(attempt) = turn.payments.running().map(|fact| fact.attempt) {
-                    turn.effect(Effect::AbortCharge { attempt });
+                    turn.effect(Effect::AbortCommand { attempt });
                     self.set_pay(PayView::Cancelling);
                 }
             }
@@ -192,10 +185,10 @@ impl Session {
         let cancelling = self.visit.as_deref().is_some_and(|v| v.pay == PayView::Cancelling);
         turn.event(settled.event);
         match settled.how {
-            How::Approved { masked } | How::ApprovedLate { masked } => {
+            How::Approved(receipt) | How::ApprovedLate(receipt) => {
                 self.touch(turn);
                 if let Some(visit) = self.visit.as_deref_mut() {
-                    visit.masked = masked;
+                    visit.masked = receipt.masked;
                 }
                 self.sold(turn, PayView::Approved);
             }
@@ -221,14 +214,14 @@ impl Session {
                 self.refused(turn, PayView::Unknown, Problem::PaymentUnknown, Signal::CallStaff);
             }
             How::Contradicted => self.contradicted(turn),
-            How::Closed => {}
+            How::Closed | How::Totals(_) => {}
         }
     }
 
     /// The terminal says that an attempt it had refused moved money after all. No second attempt may go through.
     fn contradicted(&mut self, turn: &mut Turn<'_>) {
         if let Some(attempt) = turn.payments.running().map(|fact| fact.attempt) {
-            turn.effect(Effect::AbortCharge { attempt });
+            turn.effect(Effect::AbortCommand { attempt });
             self.set_pay(PayView::Cancelling);
             turn.signal(Signal::CallStaff);
         } else {

@@ -6,10 +6,10 @@ use super::{
     command::{self, ZvtPassword},
 };
 use crate::{
-    port::{AbortFlag, ChargeRequest, PaymentTerminal},
+    port::{AbortFlag, FinancialRequest, PaymentTerminal, Slips},
     printer::connect,
 };
-use kiosk_core::device::{ChargeOutcome, Health};
+use kiosk_core::{Command, CommandOutcome, Enquiry, TerminalWord, device::Health};
 use std::{
     io::{Error, ErrorKind, Read, Write},
     net::TcpStream,
@@ -106,21 +106,21 @@ impl ZvtTerminal {
         mut line: Line,
         mut exchange: Exchange,
         abort: &AbortFlag,
-        on_status: &mut dyn FnMut(u8),
-    ) -> (ChargeOutcome, Option<Line>) {
+        on_word: &mut dyn FnMut(TerminalWord),
+    ) -> (CommandOutcome, Option<Line>) {
         let total = Instant::now() + self.limits.total;
         let mut deadline = Instant::now() + self.limits.acknowledge;
         let (mut asked_to_abort, mut last_chance) = (false, false);
         loop {
             let now = Instant::now();
             if now >= deadline.min(total) && last_chance {
-                return (ChargeOutcome::Unknown, None);
+                return (CommandOutcome::Unknown, None);
             }
             let expired = now >= deadline.min(total);
             if (expired || abort.is_raised()) && !asked_to_abort {
                 asked_to_abort = true;
                 if line.write(&command::abort().encode()).is_err() {
-                    return (ChargeOutcome::Unknown, None);
+                    return (CommandOutcome::Unknown, None);
                 }
             }
             if expired {
@@ -133,21 +133,25 @@ impl ZvtTerminal {
                 Ok(Some(message)) => message,
                 Err(error) => {
                     tracing::warn!(%error, "terminal lost during an authorisation");
-                    return (ChargeOutcome::Unknown, None);
+                    return (CommandOutcome::Unknown, None);
                 }
             };
+            let heard = exchange.is_acknowledged();
             let step = exchange.take(message);
+            if exchange.is_acknowledged() && !heard {
+                on_word(TerminalWord::Acknowledged);
+            }
             if line.reply(step.reply).is_err() {
                 // Unacknowledged, the terminal may take back what it has just said.
-                let settled = step.end.filter(|end| matches!(end, ChargeOutcome::Declined { .. }));
-                return (settled.unwrap_or(ChargeOutcome::Unknown), None);
+                let settled = step.end.filter(|end| matches!(end, CommandOutcome::Declined { .. }));
+                return (settled.unwrap_or(CommandOutcome::Unknown), None);
             }
             if let Some(end) = step.end {
-                let clean = end != ChargeOutcome::Unknown;
+                let clean = end != CommandOutcome::Unknown;
                 return (end, clean.then_some(line));
             }
             if let Some(status) = step.status {
-                on_status(status);
+                on_word(TerminalWord::Status(status));
             }
             if !last_chance && exchange.is_acknowledged() {
                 let asked = Duration::from_secs(60 * u64::from(step.patience_min.unwrap_or(0)));
@@ -155,27 +159,49 @@ impl ZvtTerminal {
             }
         }
     }
+
+    fn authorise(
+        &mut self,
+        request: &FinancialRequest,
+        abort: &AbortFlag,
+        on_word: &mut dyn FnMut(TerminalWord),
+    ) -> CommandOutcome {
+        let Command::Authorise { amount } = request.command else {
+            tracing::error!(command = ?request.command, "this command is not spoken over ZVT yet");
+            return CommandOutcome::NotSent;
+        };
+        let number = command::number_of(request.currency);
+        let (Some(number), Some(apdu)) = (number, command::authorization(amount, request.currency)) else {
+            tracing::error!(currency = request.currency.letters(), "this amount cannot be asked for over ZVT");
+            return CommandOutcome::NotSent;
+        };
+        self.currency = number;
+        let Ok(mut line) = self.ready() else { return CommandOutcome::NotSent };
+        if abort.is_raised() {
+            self.line = Some(line);
+            return CommandOutcome::NotSent;
+        }
+        if let Err(cut) = line.write(&apdu.encode()) {
+            return if cut.written == 0 { CommandOutcome::NotSent } else { CommandOutcome::Unknown };
+        }
+        let (outcome, line) = self.follow(line, Exchange::new(amount, number), abort, on_word);
+        self.line = line;
+        outcome
+    }
 }
 
 impl PaymentTerminal for ZvtTerminal {
-    fn charge(&mut self, request: &ChargeRequest, abort: &AbortFlag, on_status: &mut dyn FnMut(u8)) -> ChargeOutcome {
-        let number = command::number_of(request.currency);
-        let (Some(number), Some(apdu)) = (number, command::authorization(request.amount, request.currency)) else {
-            tracing::error!(currency = request.currency.letters(), "this amount cannot be asked for over ZVT");
-            return ChargeOutcome::NotSent;
-        };
-        self.currency = number;
-        let Ok(mut line) = self.ready() else { return ChargeOutcome::NotSent };
-        if abort.is_raised() {
-            self.line = Some(line);
-            return ChargeOutcome::NotSent;
-        }
-        if let Err(cut) = line.write(&apdu.encode()) {
-            return if cut.written == 0 { ChargeOutcome::NotSent } else { ChargeOutcome::Unknown };
-        }
-        let (outcome, line) = self.follow(line, Exchange::new(request.amount, number), abort, on_status);
-        self.line = line;
-        outcome
+    fn run(
+        &mut self,
+        request: &FinancialRequest,
+        abort: &AbortFlag,
+        on_word: &mut dyn FnMut(TerminalWord),
+    ) -> (CommandOutcome, Slips) {
+        (self.authorise(request, abort, on_word), Slips::default())
+    }
+
+    fn enquire(&mut self) -> Enquiry {
+        Enquiry::Unsupported
     }
 
     fn probe(&mut self) -> Health {

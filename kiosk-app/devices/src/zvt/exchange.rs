@@ -1,7 +1,7 @@
 //! One authorisation, message by message, without IO or clock: what to answer and when it is settled.
 
 use super::FromTerminal;
-use kiosk_core::{Minor, device::ChargeOutcome};
+use kiosk_core::{CommandOutcome, Minor, TerminalReceipt};
 
 /// What to write back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Step {
     /// To be written back before all else.
     pub reply: Reply,
     /// The end, if this is it.
-    pub end: Option<ChargeOutcome>,
+    pub end: Option<CommandOutcome>,
     /// An intermediate status for the screen.
     pub status: Option<u8>,
     /// The terminal says that what it does now may take so many minutes.
@@ -40,7 +40,7 @@ pub struct Exchange {
 #[derive(Clone, Debug)]
 enum Word {
     Nothing,
-    Approved(ChargeOutcome),
+    Approved(CommandOutcome),
     Declined(u8),
     /// Contradictions: only a person can tell.
     Unclear,
@@ -68,7 +68,7 @@ impl Exchange {
             FromTerminal::Nack(code) => {
                 step.reply = Reply::None;
                 // A later one refuses our request to abort, not the authorisation.
-                step.end = first.then_some(ChargeOutcome::Declined { code });
+                step.end = first.then_some(CommandOutcome::Declined { code });
             }
             FromTerminal::Intermediate { status, timeout_min } => {
                 (step.status, step.patience_min) = (Some(status), timeout_min);
@@ -77,14 +77,14 @@ impl Exchange {
             FromTerminal::Completion => {
                 step.end = Some(match &self.word {
                     Word::Approved(outcome) => outcome.clone(),
-                    Word::Declined(code) => ChargeOutcome::Declined { code: *code },
-                    Word::Nothing | Word::Unclear => ChargeOutcome::Unknown,
+                    Word::Declined(code) => CommandOutcome::Declined { code: *code },
+                    Word::Nothing | Word::Unclear => CommandOutcome::Unknown,
                 });
             }
             FromTerminal::Abort { code } => {
                 step.end = Some(match self.word {
-                    Word::Nothing | Word::Declined(_) => ChargeOutcome::Declined { code },
-                    Word::Approved(_) | Word::Unclear => ChargeOutcome::Unknown,
+                    Word::Nothing | Word::Declined(_) => CommandOutcome::Declined { code },
+                    Word::Approved(_) | Word::Unclear => CommandOutcome::Unknown,
                 });
             }
             FromTerminal::Print => {}
@@ -99,11 +99,12 @@ impl Exchange {
             (word, None) => word.clone(),
             (Word::Unclear, _) | (Word::Approved(_), Some(1..)) | (_, Some(0)) if other_currency => Word::Unclear,
             (Word::Unclear, _) | (Word::Approved(_), Some(1..)) => Word::Unclear,
-            (_, Some(0)) => Word::Approved(ChargeOutcome::Approved {
+            (_, Some(0)) => Word::Approved(CommandOutcome::Approved(TerminalReceipt {
                 amount: info.amount.and_then(|a| i64::try_from(a).ok()).map_or(self.asked, Minor),
-                reference: info.receipt.unwrap_or(0),
+                number: info.receipt.unwrap_or(0),
                 masked: info.masked(),
-            }),
+                ..TerminalReceipt::default()
+            })),
             (_, Some(code)) => Word::Declined(code),
         }
     }
@@ -127,7 +128,7 @@ mod tests {
         })
     }
 
-    fn end(messages: impl IntoIterator<Item = FromTerminal>) -> Option<ChargeOutcome> {
+    fn end(messages: impl IntoIterator<Item = FromTerminal>) -> Option<CommandOutcome> {
         let mut exchange = Exchange::new(Minor(1250), 978);
         messages.into_iter().find_map(|m| exchange.take(m).end)
     }
@@ -136,15 +137,15 @@ mod tests {
 
     #[test]
     fn approval_needs_the_word_and_the_completion() {
-        let approved = ChargeOutcome::Approved { amount: Minor(1250), reference: 17, masked: "VISA **** 1234".into() };
+        let approved = CommandOutcome::approved(Minor(1250), 17, "VISA **** 1234");
         assert_eq!(end([FromTerminal::Ack, status(0), DONE]), Some(approved));
         assert_eq!(end([FromTerminal::Ack, status(0)]), None);
-        assert_eq!(end([FromTerminal::Ack, DONE]), Some(ChargeOutcome::Unknown));
+        assert_eq!(end([FromTerminal::Ack, DONE]), Some(CommandOutcome::Unknown));
     }
 
     #[test]
     fn a_refusal_is_a_decline_with_its_code() {
-        let declined = |code| Some(ChargeOutcome::Declined { code });
+        let declined = |code| Some(CommandOutcome::Declined { code });
         assert_eq!(end([FromTerminal::Ack, status(0x6C), DONE]), declined(0x6C));
         assert_eq!(end([FromTerminal::Ack, FromTerminal::Abort { code: 5 }]), declined(5));
         assert_eq!(end([FromTerminal::Ack, status(5), FromTerminal::Abort { code: 5 }]), declined(5));
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn contradictions_stay_unknown() {
-        let unknown = Some(ChargeOutcome::Unknown);
+        let unknown = Some(CommandOutcome::Unknown);
         assert_eq!(end([FromTerminal::Ack, status(0), FromTerminal::Abort { code: 0x6C }]), unknown);
         assert_eq!(end([FromTerminal::Ack, status(0), status(5), DONE]), unknown);
         let mut dollars = StatusInformation { result_code: Some(0), currency: Some(840), ..Default::default() };
@@ -171,7 +172,7 @@ mod tests {
     fn a_partial_approval_says_what_was_approved() {
         let part = StatusInformation { result_code: Some(0), amount: Some(1000), ..Default::default() };
         let outcome = end([FromTerminal::Status(part), DONE]);
-        assert!(matches!(outcome, Some(ChargeOutcome::Approved { amount: Minor(1000), .. })));
+        assert!(matches!(outcome, Some(CommandOutcome::Approved(TerminalReceipt { amount: Minor(1000), .. }))));
     }
 
     fn any_message() -> impl Strategy<Value = FromTerminal> {
@@ -196,8 +197,8 @@ mod tests {
             let upto = messages.iter().position(at_end).map_or(messages.len(), |i| i + 1);
             let approved = messages[..upto].contains(&status(0));
             match end(messages.clone()) {
-                Some(ChargeOutcome::Approved { .. }) => prop_assert!(approved),
-                Some(ChargeOutcome::Declined { .. }) if !matches!(messages.iter().find(|m| !matches!(m, FromTerminal::Other(_))), Some(FromTerminal::Nack(_))) => prop_assert!(!approved),
+                Some(CommandOutcome::Approved(_)) => prop_assert!(approved),
+                Some(CommandOutcome::Declined { .. }) if !matches!(messages.iter().find(|m| !matches!(m, FromTerminal::Other(_))), Some(FromTerminal::Nack(_))) => prop_assert!(!approved),
                 _ => {}
             }
         }

@@ -21,10 +21,10 @@ use crate::{
 use board::BoardHand;
 use identify::IdentifyHand;
 use kiosk_core::{
-    Currency, DeviceEvent, Id, Minor, Receipt, Signal,
+    Command, Currency, DeviceEvent, Id, Receipt, Signal,
     device::{DeviceKind, Health},
 };
-use kiosk_devices::{ChargeRequest, PaymentTerminal, Peripherals, ReceiptPrinter, TagReader};
+use kiosk_devices::{FinancialRequest, PaymentTerminal, Peripherals, ReceiptPrinter, TagReader};
 use printer::PrinterHand;
 pub(crate) use printer::Render;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -146,12 +146,16 @@ impl Hands {
 }
 
 impl Ports for Hands {
-    fn charge(&mut self, attempt: Id, amount: Minor) -> bool {
+    fn command(&mut self, attempt: Id, command: Command) -> bool {
         let currency = *self.currency.lock().unwrap_or_else(PoisonError::into_inner);
-        self.terminal.as_mut().is_some_and(|hand| hand.charge(ChargeRequest { attempt, amount, currency }))
+        self.terminal.as_mut().is_some_and(|hand| hand.run(FinancialRequest { attempt, command, currency }))
     }
 
-    fn abort_charge(&mut self, attempt: Id) {
+    fn enquire(&mut self, attempt: Id) -> bool {
+        self.terminal.as_ref().is_some_and(|hand| hand.enquire(attempt))
+    }
+
+    fn abort_command(&mut self, attempt: Id) {
         if let Some(hand) = &self.terminal {
             hand.abort(attempt);
         }

@@ -1,12 +1,12 @@
-//! The thread `terminal`: one charge at a time, and a probe now and then while none runs.
+//! The thread `terminal`: one command or enquiry at a time, and a probe now and then while none runs.
 
 use super::{HealthReport, Wires};
 use crate::supervise::supervised;
 use kiosk_core::{
-    DeviceEvent, Id,
-    device::{ChargeOutcome, DeviceKind, Health},
+    CommandOutcome, DeviceEvent, Enquiry, Id, TerminalWord,
+    device::{DeviceKind, Health},
 };
-use kiosk_devices::{AbortFlag, ChargeRequest, PaymentTerminal};
+use kiosk_devices::{AbortFlag, FinancialRequest, PaymentTerminal, Slips};
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -19,10 +19,19 @@ use std::{
 /// How often an idle terminal is looked at.
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 
-/// What a charge is made of on its way to the thread.
-type Order = (ChargeRequest, AbortFlag);
-/// The attempt that the terminal is working on.
-type InFlight = Arc<Mutex<Option<Id>>>;
+/// What goes to the thread.
+enum Order {
+    Run(FinancialRequest, AbortFlag),
+    Enquire(Id),
+}
+
+/// What the terminal is working on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    Command(Id),
+    Enquiry(Id),
+}
+type InFlight = Arc<Mutex<Option<Work>>>;
 
 /// The shell's end.
 pub(crate) struct TerminalHand {
@@ -31,17 +40,22 @@ pub(crate) struct TerminalHand {
 }
 
 impl TerminalHand {
-    /// Hands a charge over; false if it was not taken, and then nothing was or will be sent.
-    pub(crate) fn charge(&mut self, request: ChargeRequest) -> bool {
+    /// Hands a command over; false if it was not taken, and then nothing was or will be sent.
+    pub(crate) fn run(&mut self, request: FinancialRequest) -> bool {
         let flag = AbortFlag::new();
-        let taken = self.orders.try_send((request, flag.clone())).is_ok();
+        let taken = self.orders.try_send(Order::Run(request, flag.clone())).is_ok();
         if taken {
             self.running = Some((request.attempt, flag));
         }
         taken
     }
 
-    /// Asks a running charge to stop.
+    /// Hands an enquiry over; false if it was not taken.
+    pub(crate) fn enquire(&self, attempt: Id) -> bool {
+        self.orders.try_send(Order::Enquire(attempt)).is_ok()
+    }
+
+    /// Asks a running command to stop.
     pub(crate) fn abort(&self, attempt: Id) {
         if let Some((running, flag)) = &self.running
             && *running == attempt
@@ -60,8 +74,12 @@ pub(crate) fn start(terminal: Box<dyn PaymentTerminal>, wires: Wires) -> std::io
     let stopping = wires.stopping.clone();
     let lost = move || {
         // The call did not come back: whatever was sent, nobody heard the end of it.
-        if let Some(attempt) = in_flight.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            wires.send(DeviceEvent::ChargeEnded { attempt, outcome: ChargeOutcome::Unknown });
+        match in_flight.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(Work::Command(attempt)) => {
+                wires.send(DeviceEvent::CommandEnded { attempt, outcome: CommandOutcome::Unknown });
+            }
+            Some(Work::Enquiry(attempt)) => wires.send(DeviceEvent::Enquired { attempt, enquiry: Enquiry::Failed }),
+            None => {}
         }
         report.always(Health::Lost, &wires);
     };
@@ -87,31 +105,47 @@ impl Worker {
         self.health.say(self.terminal.probe(), &self.wires);
         while !self.wires.stopping.is_stopped() {
             match self.queue.recv_timeout(PROBE_EVERY) {
-                Ok(order) => self.charge(&order),
+                Ok(Order::Run(request, abort)) => self.command(&request, &abort),
+                Ok(Order::Enquire(attempt)) => self.enquire(attempt),
                 Err(RecvTimeoutError::Timeout) => self.health.say(self.terminal.probe(), &self.wires),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    fn charge(&mut self, (request, abort): &Order) {
+    fn command(&mut self, request: &FinancialRequest, abort: &AbortFlag) {
         let attempt = request.attempt;
-        self.set_in_flight(Some(attempt));
+        self.set_in_flight(Some(Work::Command(attempt)));
         let wires = &self.wires;
-        let mut on_status = |code| wires.send(DeviceEvent::TerminalStatus { attempt, code });
-        let outcome = self.terminal.charge(request, abort, &mut on_status);
-        let health = match outcome {
-            ChargeOutcome::NotSent => Health::Lost,
-            ChargeOutcome::Approved { .. } | ChargeOutcome::Declined { .. } => Health::Ok,
-            ChargeOutcome::Unknown => self.terminal.probe(),
+        let mut on_word = |word| {
+            wires.send(match word {
+                TerminalWord::Acknowledged => DeviceEvent::CommandAcknowledged { attempt },
+                TerminalWord::Status(code) => DeviceEvent::TerminalStatus { attempt, code },
+            });
         };
-        self.wires.send(DeviceEvent::ChargeEnded { attempt, outcome });
+        let (outcome, slips) = self.terminal.run(request, abort, &mut on_word);
+        let health = match outcome {
+            CommandOutcome::NotSent => Health::Lost,
+            CommandOutcome::Approved(_) | CommandOutcome::Declined { .. } | CommandOutcome::Totals(_) => Health::Ok,
+            CommandOutcome::Unknown => self.terminal.probe(),
+        };
+        if slips != Slips::default() {
+            self.wires.send(DeviceEvent::Slips { attempt, customer: slips.customer, merchant: slips.merchant });
+        }
+        self.wires.send(DeviceEvent::CommandEnded { attempt, outcome });
         self.set_in_flight(None);
         self.health.say(health, &self.wires);
     }
 
-    fn set_in_flight(&self, attempt: Option<Id>) {
-        *self.in_flight.lock().unwrap_or_else(PoisonError::into_inner) = attempt;
+    fn enquire(&mut self, attempt: Id) {
+        self.set_in_flight(Some(Work::Enquiry(attempt)));
+        let enquiry = self.terminal.enquire();
+        self.wires.send(DeviceEvent::Enquired { attempt, enquiry });
+        self.set_in_flight(None);
+    }
+
+    fn set_in_flight(&self, work: Option<Work>) {
+        *self.in_flight.lock().unwrap_or_else(PoisonError::into_inner) = work;
     }
 }
 
@@ -120,65 +154,91 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::adapters::test_wires;
-    use kiosk_core::{Currency, Minor};
+    use kiosk_core::{Command, Currency, Minor};
 
     struct Fake {
-        outcome: Option<ChargeOutcome>,
+        outcome: Option<CommandOutcome>,
     }
     impl PaymentTerminal for Fake {
-        fn charge(&mut self, _: &ChargeRequest, abort: &AbortFlag, on_status: &mut dyn FnMut(u8)) -> ChargeOutcome {
-            on_status(0x0A);
-            let outcome = self.outcome.take().expect("the fake fails on a second charge");
-            while matches!(outcome, ChargeOutcome::Declined { .. }) && !abort.is_raised() {
+        fn run(
+            &mut self,
+            _: &FinancialRequest,
+            abort: &AbortFlag,
+            on_word: &mut dyn FnMut(TerminalWord),
+        ) -> (CommandOutcome, Slips) {
+            on_word(TerminalWord::Acknowledged);
+            on_word(TerminalWord::Status(0x0A));
+            let outcome = self.outcome.take().expect("the fake fails on a second command");
+            while matches!(outcome, CommandOutcome::Declined { .. }) && !abort.is_raised() {
                 std::thread::yield_now();
             }
-            outcome
+            (outcome, Slips { customer: vec!["Visa **** 1234".into()], merchant: Vec::new() })
+        }
+        fn enquire(&mut self) -> Enquiry {
+            assert!(self.outcome.is_some(), "the fake fails on an enquiry without an outcome");
+            Enquiry::Last(None)
         }
         fn probe(&mut self) -> Health {
             Health::Ok
         }
     }
 
-    fn request(n: u8) -> ChargeRequest {
-        ChargeRequest { attempt: Id([n; 16]), amount: Minor(1250), currency: Currency::EUR }
+    fn request(n: u8) -> FinancialRequest {
+        FinancialRequest { attempt: Id([n; 16]), command: Command::Authorise { amount: Minor(1250) }, currency: Currency::EUR }
     }
 
     #[test]
-    fn a_charge_reports_its_status_and_its_end_once() {
+    fn a_command_reports_its_words_its_slip_and_its_end_once() {
         let (wires, heard) = test_wires();
-        let (mut hand, thread) = start(Box::new(Fake { outcome: Some(ChargeOutcome::NotSent) }), wires.clone()).unwrap();
-        assert!(hand.charge(request(1)));
+        let (mut hand, thread) = start(Box::new(Fake { outcome: Some(CommandOutcome::NotSent) }), wires.clone()).unwrap();
+        assert!(hand.run(request(1)));
         assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Terminal, Health::Ok));
+        assert_eq!(heard.event(), DeviceEvent::CommandAcknowledged { attempt: Id([1; 16]) });
         assert_eq!(heard.event(), DeviceEvent::TerminalStatus { attempt: Id([1; 16]), code: 0x0A });
-        assert_eq!(heard.event(), DeviceEvent::ChargeEnded { attempt: Id([1; 16]), outcome: ChargeOutcome::NotSent });
+        let (customer, merchant) = (vec!["Visa **** 1234".to_owned()], Vec::new());
+        assert_eq!(heard.event(), DeviceEvent::Slips { attempt: Id([1; 16]), customer, merchant });
+        assert_eq!(heard.event(), DeviceEvent::CommandEnded { attempt: Id([1; 16]), outcome: CommandOutcome::NotSent });
         assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Terminal, Health::Lost));
         drop(hand);
         thread.join().unwrap();
     }
 
     #[test]
-    fn an_abort_reaches_only_the_charge_that_it_names() {
+    fn an_abort_reaches_only_the_command_that_it_names() {
         let (wires, heard) = test_wires();
-        let declined = ChargeOutcome::Declined { code: 0x6C };
+        let declined = CommandOutcome::Declined { code: 0x6C };
         let (mut hand, thread) = start(Box::new(Fake { outcome: Some(declined.clone()) }), wires).unwrap();
-        assert!(hand.charge(request(1)));
+        assert!(hand.run(request(1)));
         hand.abort(Id([9; 16]));
         assert!(!hand.running.as_ref().unwrap().1.is_raised());
         hand.abort(Id([1; 16]));
-        while heard.event() != (DeviceEvent::ChargeEnded { attempt: Id([1; 16]), outcome: declined.clone() }) {}
+        while heard.event() != (DeviceEvent::CommandEnded { attempt: Id([1; 16]), outcome: declined.clone() }) {}
         drop(hand);
         thread.join().unwrap();
     }
 
     #[test]
-    fn a_terminal_adapter_that_panics_in_a_charge_leaves_it_unknown() {
+    fn a_terminal_adapter_that_panics_in_a_command_leaves_it_unknown() {
         let (wires, heard) = test_wires();
         let (mut hand, thread) = start(Box::new(Fake { outcome: None }), wires.clone()).unwrap();
-        assert!(hand.charge(request(1)));
-        while heard.event() != (DeviceEvent::ChargeEnded { attempt: Id([1; 16]), outcome: ChargeOutcome::Unknown }) {}
+        assert!(hand.run(request(1)));
+        while heard.event() != (DeviceEvent::CommandEnded { attempt: Id([1; 16]), outcome: CommandOutcome::Unknown }) {}
         assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Terminal, Health::Lost));
         wires.stopping.stop();
         drop(hand);
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn an_enquiry_is_answered_and_one_that_panics_has_failed() {
+        for (outcome, enquiry) in [(Some(CommandOutcome::NotSent), Enquiry::Last(None)), (None, Enquiry::Failed)] {
+            let (wires, heard) = test_wires();
+            let (hand, thread) = start(Box::new(Fake { outcome }), wires.clone()).unwrap();
+            assert!(hand.enquire(Id([1; 16])));
+            while heard.event() != (DeviceEvent::Enquired { attempt: Id([1; 16]), enquiry: enquiry.clone() }) {}
+            wires.stopping.stop();
+            drop(hand);
+            thread.join().unwrap();
+        }
     }
 }

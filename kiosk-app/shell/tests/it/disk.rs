@@ -2,7 +2,7 @@
 
 use crate::support::{at, catalogue, config, pay, recorder, to_checkout};
 use edge_db::{AttemptState, Limits, LogReader, Outbox, OutboxOptions};
-use kiosk_core::{Id, Input, Intent, Kiosk, Minor, Receipt, Service, Signal, Tender};
+use kiosk_core::{Command, Id, Input, Intent, Kiosk, Minor, Receipt, Service, Signal, Tender};
 use kiosk_shell::{Engine, OutboxJournal, Ports, Recording, open_attempts, order_counter, replay};
 use std::{path::Path, sync::Arc};
 
@@ -10,10 +10,13 @@ use std::{path::Path, sync::Arc};
 struct Silent;
 
 impl Ports for Silent {
-    fn charge(&mut self, _: Id, _: Minor) -> bool {
+    fn command(&mut self, _: Id, _: Command) -> bool {
         true
     }
-    fn abort_charge(&mut self, _: Id) {}
+    fn enquire(&mut self, _: Id) -> bool {
+        false
+    }
+    fn abort_command(&mut self, _: Id) {}
     fn identify(&mut self, _: String) {}
     fn print(&mut self, _: Receipt) -> bool {
         true

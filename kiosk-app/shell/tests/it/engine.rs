@@ -3,8 +3,8 @@
 use crate::support::{World, answer, approved, at, engine, pay, to_checkout};
 use edge_db::{AttemptState, Class};
 use kiosk_core::{
-    DeviceEvent, Input, Stage, Tender,
-    device::{ChargeOutcome, DeviceKind, Health},
+    CommandOutcome, DeviceEvent, Input, Stage, Tender,
+    device::{DeviceKind, Health},
     event::Problem,
     session::{Overlay, PayView},
 };
@@ -43,8 +43,8 @@ fn an_approval_is_on_disk_before_the_receipt_is_printed() {
 #[test]
 fn a_declined_and_an_unknown_payment_are_recorded_as_what_they_are() {
     let ends = [
-        (ChargeOutcome::Declined { code: 0x6C }, "record cem.payment.declined.v1", PayView::Declined { code: 0x6C }),
-        (ChargeOutcome::Unknown, "record cem.payment.unknown.v1", PayView::Unknown),
+        (CommandOutcome::Declined { code: 0x6C }, "record cem.payment.declined.v1", PayView::Declined { code: 0x6C }),
+        (CommandOutcome::Unknown, "record cem.payment.unknown.v1", PayView::Unknown),
     ];
     for (outcome, recorded, shown) in ends {
         let (mut engine, world) = engine();
@@ -168,7 +168,7 @@ fn what_a_touch_decides_is_shown_at_once_and_an_approval_only_from_the_disk() {
     pay(&mut engine, 2, Tender::Card);
     world.refuse(Class::Settlement, full());
     let mut shown = Vec::new();
-    let ended = DeviceEvent::ChargeEnded { attempt: world.charged(), outcome: approved() };
+    let ended = DeviceEvent::CommandEnded { attempt: world.charged(), outcome: approved() };
     engine.handle_shown(at(3), Input::Device(ended), &mut |kiosk| shown.push(kiosk.snapshot(at(3)).overlay)).unwrap();
     assert_eq!(shown, [Some(Overlay::Problem(Problem::CannotRecord))]);
 }

@@ -2,10 +2,9 @@
 
 use edge_db::{Class, Commit};
 use kiosk_core::{
-    Article, Catalogue, CategoryId, ClockQuality, Config, Currency, DeviceEvent, Id, Input, Intent, Kiosk, Minor, Now, Receipt,
-    Service, Signal, Tender, Text,
+    Article, Catalogue, CategoryId, ClockQuality, Command, CommandOutcome, Config, Currency, DeviceEvent, Id, Input, Intent,
+    Kiosk, Minor, Now, Receipt, Service, Signal, Tender, Text,
     catalogue::{Allergens, ByService, Category, Tax, TaxId},
-    device::ChargeOutcome,
 };
 use kiosk_shell::{Engine, Journal, JournalError, Ports, Recorder, Recording, Wait};
 use std::sync::{Arc, Mutex};
@@ -138,15 +137,19 @@ impl Journal for World {
 }
 
 impl Ports for World {
-    fn charge(&mut self, attempt: Id, amount: Minor) -> bool {
+    fn command(&mut self, attempt: Id, command: Command) -> bool {
         if self.0.lock().unwrap().terminal_busy {
             return false;
         }
-        self.note(format!("charge {}", amount.0));
+        self.note(format!("charge {}", command.amount().0));
         self.0.lock().unwrap().charges.push(attempt);
         true
     }
-    fn abort_charge(&mut self, _: Id) {
+    fn enquire(&mut self, _: Id) -> bool {
+        self.note("enquire".into());
+        true
+    }
+    fn abort_command(&mut self, _: Id) {
         self.note("abort".into());
     }
     fn identify(&mut self, _: String) {
@@ -188,11 +191,11 @@ pub(crate) fn pay(engine: &mut Engine, mono_ms: u64, tender: Tender) {
 }
 
 /// The terminal's answer to the last charge.
-pub(crate) fn answer(engine: &mut Engine, world: &World, mono_ms: u64, outcome: ChargeOutcome) {
-    let ended = DeviceEvent::ChargeEnded { attempt: world.charged(), outcome };
+pub(crate) fn answer(engine: &mut Engine, world: &World, mono_ms: u64, outcome: CommandOutcome) {
+    let ended = DeviceEvent::CommandEnded { attempt: world.charged(), outcome };
     engine.handle(at(mono_ms), Input::Device(ended)).unwrap();
 }
 
-pub(crate) fn approved() -> ChargeOutcome {
-    ChargeOutcome::Approved { amount: Minor(390), reference: 17, masked: "**** 1234".into() }
+pub(crate) fn approved() -> CommandOutcome {
+    CommandOutcome::approved(Minor(390), 17, "**** 1234")
 }

@@ -1,9 +1,9 @@
 use kiosk_core::{
-    Currency, DeviceEvent, Id, Minor,
-    device::{ChargeOutcome, DeviceKind, Health},
+    Command, CommandOutcome, Currency, DeviceEvent, Id, Minor,
+    device::{DeviceKind, Health},
 };
 use kiosk_devices::{
-    AbortFlag, BoardConfig, ChargeRequest, ReaderLine, open_peripherals, open_printer, open_reader, open_terminal,
+    AbortFlag, BoardConfig, FinancialRequest, ReaderLine, open_peripherals, open_printer, open_reader, open_terminal,
 };
 use kiosk_sim::{AllSims, Mode, Plan, control};
 use std::{
@@ -29,9 +29,10 @@ fn the_board_config_it_writes_leads_to_every_simulator() {
     let mut reader = open_reader(&config).unwrap();
     assert!(matches!(reader.next(SOON).unwrap(), ReaderLine::Up { .. }));
     let mut terminal = open_terminal(&config).unwrap();
-    let request = ChargeRequest { attempt: Id([1; 16]), amount: Minor(100), currency: Currency::EUR };
-    let outcome = terminal.charge(&request, &AbortFlag::new(), &mut |_| {});
-    assert!(matches!(outcome, ChargeOutcome::Approved { .. }));
+    let request =
+        FinancialRequest { attempt: Id([1; 16]), command: Command::Authorise { amount: Minor(100) }, currency: Currency::EUR };
+    let outcome = terminal.run(&request, &AbortFlag::new(), &mut |_| {}).0;
+    assert!(matches!(outcome, CommandOutcome::Approved(_)));
     let mut printer = open_printer(&config).unwrap();
     assert_eq!(printer.print(b"x\n").unwrap(), Health::Ok);
     assert_eq!(std::fs::read(dir.path().join("receipts.bin")).unwrap(), b"x\n");

@@ -1,9 +1,6 @@
-use kiosk_core::{
-    Currency, Id, Minor,
-    device::{ChargeOutcome, Health},
-};
+use kiosk_core::{Command, CommandOutcome, Currency, Id, Minor, TerminalReceipt, TerminalWord, device::Health};
 use kiosk_devices::{
-    AbortFlag, ChargeRequest, PaymentTerminal, ZvtTerminal,
+    AbortFlag, FinancialRequest, PaymentTerminal, ZvtTerminal,
     zvt::{Framer, ZvtLimits, ZvtPassword, command},
 };
 use kiosk_sim::{Mode, TerminalSim, Transaction};
@@ -29,10 +26,11 @@ fn sim(mode: Mode) -> TerminalSim {
     TerminalSim::start(([127, 0, 0, 1], 0).into(), mode, MS(1)).unwrap()
 }
 
-const REQUEST: ChargeRequest = ChargeRequest { attempt: Id([7; 16]), amount: Minor(1250), currency: Currency::EUR };
+const REQUEST: FinancialRequest =
+    FinancialRequest { attempt: Id([7; 16]), command: Command::Authorise { amount: Minor(1250) }, currency: Currency::EUR };
 
-fn charge(terminal: &mut ZvtTerminal) -> ChargeOutcome {
-    terminal.charge(&REQUEST, &AbortFlag::new(), &mut |_| {})
+fn charge(terminal: &mut ZvtTerminal) -> CommandOutcome {
+    terminal.run(&REQUEST, &AbortFlag::new(), &mut |_| {}).0
 }
 
 #[test]
@@ -40,10 +38,12 @@ fn an_approval_comes_with_amount_receipt_and_the_last_digits_only() {
     let sim = sim(Mode::Approve);
     let mut terminal = client(sim.address(), limits());
     let mut statuses = vec![];
-    let outcome = terminal.charge(&REQUEST, &AbortFlag::new(), &mut |s| statuses.push(s));
-    let ChargeOutcome::Approved { amount: Minor(1250), reference: 1, masked } = &outcome else { panic!("{outcome:?}") };
+    let (outcome, _) = terminal.run(&REQUEST, &AbortFlag::new(), &mut |word| statuses.push(word));
+    let CommandOutcome::Approved(TerminalReceipt { amount: Minor(1250), number: 1, masked, .. }) = &outcome else {
+        panic!("{outcome:?}")
+    };
     assert!(masked.starts_with("VISA **** ") && masked.len() == 14, "{masked}");
-    assert_eq!(statuses, [0x0A, 0x0E]);
+    assert_eq!(statuses, [TerminalWord::Acknowledged, TerminalWord::Status(0x0A), TerminalWord::Status(0x0E)]);
     // The simulated terminal sends whole card numbers; none is in anything that came out.
     assert!(!format!("{outcome:?}{terminal:?}").contains("411111"));
     assert_eq!(sim.books(), [Transaction { receipt: 1, amount: 1250, reversed: false }]);
@@ -82,7 +82,7 @@ fn one_connection_serves_many_payments() {
     let mut terminal = client(sim.address(), limits());
     for n in 1..=5 {
         assert_eq!(terminal.probe(), Health::Ok);
-        assert!(matches!(charge(&mut terminal), ChargeOutcome::Approved { reference, .. } if reference == n));
+        assert!(matches!(charge(&mut terminal), CommandOutcome::Approved(receipt) if receipt.number == n));
     }
     assert_eq!(sim.books().len(), 5);
 }
@@ -90,7 +90,7 @@ fn one_connection_serves_many_payments() {
 #[test]
 fn a_refusal_moves_no_money_and_says_why() {
     let sim = sim(Mode::Decline);
-    assert_eq!(charge(&mut client(sim.address(), limits())), ChargeOutcome::Declined { code: 5 });
+    assert_eq!(charge(&mut client(sim.address(), limits())), CommandOutcome::Declined { code: 5 });
     assert_eq!(sim.books(), []);
 }
 
@@ -101,7 +101,7 @@ fn a_silent_terminal_leaves_the_payment_unknown() {
     let mut terminal = client(sim.address(), hasty);
     assert_eq!(terminal.probe(), Health::Ok);
     // The simulated terminal has taken the command, and acknowledges only our wish to stop: that settles nothing.
-    assert_eq!(charge(&mut terminal), ChargeOutcome::Unknown);
+    assert_eq!(charge(&mut terminal), CommandOutcome::Unknown);
 }
 
 #[test]
@@ -109,8 +109,13 @@ fn a_guest_who_stops_is_declined_by_the_terminal_itself() {
     let sim = sim(Mode::Manual);
     let abort = AbortFlag::new();
     let mut terminal = client(sim.address(), limits());
-    let outcome = terminal.charge(&REQUEST, &abort, &mut |_| abort.raise());
-    assert_eq!(outcome, ChargeOutcome::Declined { code: 0x6C });
+    let mut asked = |word| {
+        if matches!(word, TerminalWord::Status(_)) {
+            abort.raise();
+        }
+    };
+    let outcome = terminal.run(&REQUEST, &abort, &mut asked).0;
+    assert_eq!(outcome, CommandOutcome::Declined { code: 0x6C });
     assert_eq!(sim.books(), []);
 }
 
@@ -120,13 +125,13 @@ fn a_charge_stopped_before_it_is_sent_is_not_sent() {
     let abort = AbortFlag::new();
     abort.raise();
     let mut terminal = client(sim.address(), limits());
-    assert_eq!(terminal.charge(&REQUEST, &abort, &mut |_| {}), ChargeOutcome::NotSent);
+    assert_eq!(terminal.run(&REQUEST, &abort, &mut |_| {}).0, CommandOutcome::NotSent);
     assert_eq!(sim.books(), []);
-    assert!(matches!(charge(&mut terminal), ChargeOutcome::Approved { .. }));
+    assert!(matches!(charge(&mut terminal), CommandOutcome::Approved(_)));
 }
 
 /// Runs a charge and gives the control line, which waits for it.
-fn by_hand(line: &str, limits: ZvtLimits) -> (ChargeOutcome, TerminalSim) {
+fn by_hand(line: &str, limits: ZvtLimits) -> (CommandOutcome, TerminalSim) {
     let sim = sim(Mode::Manual);
     let mut terminal = client(sim.address(), limits);
     let charge = std::thread::spawn(move || charge(&mut terminal));
@@ -137,14 +142,14 @@ fn by_hand(line: &str, limits: ZvtLimits) -> (ChargeOutcome, TerminalSim) {
 #[test]
 fn a_person_decides_in_manual_mode() {
     assert!(sim(Mode::Approve).obey("approve").is_err(), "nobody waits in another mode");
-    assert!(matches!(by_hand("approve", limits()).0, ChargeOutcome::Approved { .. }));
-    assert_eq!(by_hand("decline", limits()).0, ChargeOutcome::Declined { code: 5 });
+    assert!(matches!(by_hand("approve", limits()).0, CommandOutcome::Approved(_)));
+    assert_eq!(by_hand("decline", limits()).0, CommandOutcome::Declined { code: 5 });
 }
 
 #[test]
 fn a_terminal_that_stops_talking_leaves_the_payment_unknown() {
     let (outcome, sim) = by_hand("timeout", ZvtLimits { reply: MS(200), ..limits() });
-    assert_eq!(outcome, ChargeOutcome::Unknown);
+    assert_eq!(outcome, CommandOutcome::Unknown);
     assert_eq!(sim.books(), []);
 }
 
@@ -153,7 +158,7 @@ fn without_a_terminal_nothing_is_sent() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut terminal = client(address, limits());
     assert_eq!(terminal.probe(), Health::Lost);
-    assert_eq!(charge(&mut terminal), ChargeOutcome::NotSent);
+    assert_eq!(charge(&mut terminal), CommandOutcome::NotSent);
 }
 
 /// A terminal that answers each command with prepared bytes, a few at a time, and closes after the last.
@@ -186,22 +191,22 @@ const NOTHING: &[u8] = &[];
 fn a_connection_lost_after_the_command_is_unknown_and_before_it_not_sent() {
     // Registration, our acknowledgement of it, then the authorisation, taken and the line cut.
     let cut = scripted(&[REGISTERED, NOTHING, &[0x80, 0, 0]], 64);
-    assert_eq!(charge(&mut client(cut, limits())), ChargeOutcome::Unknown);
+    assert_eq!(charge(&mut client(cut, limits())), CommandOutcome::Unknown);
     let cut = scripted(&[&[0x80, 0, 0]], 64);
-    assert_eq!(charge(&mut client(cut, limits())), ChargeOutcome::NotSent);
+    assert_eq!(charge(&mut client(cut, limits())), CommandOutcome::NotSent);
 }
 
 #[test]
 fn a_status_of_an_earlier_payment_cannot_settle_this_one() {
     // Before its completion of the registration the terminal says that something was approved: nothing is sent to it.
     let confused = scripted(&[&[0x80, 0, 0, 0x04, 0x0F, 0x02, 0x27, 0x00, 0x06, 0x0F, 0x00]], 64);
-    assert_eq!(charge(&mut client(confused, limits())), ChargeOutcome::NotSent);
+    assert_eq!(charge(&mut client(confused, limits())), CommandOutcome::NotSent);
 }
 
 #[test]
 fn a_nonsense_answer_is_unknown_not_a_crash() {
     let nonsense = scripted(&[REGISTERED, NOTHING, &[0x80, 0, 0, 0x04, 0x0F, 0x02, 0x04, 0xFF]], 1);
-    assert_eq!(charge(&mut client(nonsense, limits())), ChargeOutcome::Unknown);
+    assert_eq!(charge(&mut client(nonsense, limits())), CommandOutcome::Unknown);
 }
 
 #[test]

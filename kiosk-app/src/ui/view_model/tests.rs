@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::rehearsal::Rehearsal;
-use kiosk_core::{Intent, Tender, catalogue::Allergen, device::ChargeOutcome};
+use kiosk_core::{CommandOutcome, Intent, Tender, catalogue::Allergen};
 use kiosk_shell::Content;
 use std::path::Path;
 
@@ -178,9 +178,9 @@ fn every_end_of_a_payment_has_its_own_view() {
         shown.rehearsal.checkout().pay().ended(outcome);
         shown.view().pay.step
     };
-    assert_eq!(step(ChargeOutcome::Declined { code: 5 }), PayStep::Declined);
-    assert_eq!(step(ChargeOutcome::NotSent), PayStep::Lost);
-    assert_eq!(step(ChargeOutcome::Unknown), PayStep::Unknown);
+    assert_eq!(step(CommandOutcome::Declined { code: 5 }), PayStep::Declined);
+    assert_eq!(step(CommandOutcome::NotSent), PayStep::Lost);
+    assert_eq!(step(CommandOutcome::Unknown), PayStep::Unknown);
 }
 
 #[test]

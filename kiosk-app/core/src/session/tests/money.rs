@@ -2,14 +2,19 @@
 
 use super::*;
 use crate::{
-    device::ChargeOutcome,
+    Command, CommandOutcome,
     event::{Progress, Stage},
 };
 
 #[test]
 fn order_and_payment_are_one_record_and_the_charge_follows_it() {
     let rig = Rig::paying();
-    let [Effect::Record(record), Effect::Charge { attempt, amount }, Effect::Signal(Signal::TapHere)] = &rig.last[..] else {
+    let [
+        Effect::Record(record),
+        Effect::Command { attempt, command: Command::Authorise { amount } },
+        Effect::Signal(Signal::TapHere),
+    ] = &rig.last[..]
+    else {
         panic!("{:?}", rig.last)
     };
     let [Event::OrderPlaced(order), Event::PaymentStarted(fact), Event::StageChanged { to: Stage::Paying, .. }] =
@@ -114,7 +119,7 @@ fn what_is_not_offered_is_not_taken() {
 fn cancelling_asks_the_terminal_and_the_outcome_decides() {
     let mut rig = Rig::paying();
     rig.touch(Intent::CancelPayment);
-    assert_eq!(rig.last, [Effect::AbortCharge { attempt: rig.attempts()[0] }]);
+    assert_eq!(rig.last, [Effect::AbortCommand { attempt: rig.attempts()[0] }]);
     assert_eq!(rig.see().pay, PayView::Cancelling);
     rig.touch(Intent::CancelPayment);
     assert!(rig.last.is_empty());
@@ -132,7 +137,7 @@ fn a_terminal_that_is_not_there_is_not_asked() {
     rig.touch(Intent::Pay(Tender::Card));
     assert_eq!((rig.see().stage, rig.see().overlay), (Stage::Basket, Some(Overlay::Problem(Problem::TerminalLost))));
     rig.device(DeviceEvent::Health(DeviceKind::Terminal, Health::Ok)).touch(Intent::Pay(Tender::Card));
-    rig.ended(ChargeOutcome::NotSent);
+    rig.ended(CommandOutcome::NotSent);
     assert_eq!((rig.see().stage, rig.see().pay), (Stage::Paying, PayView::TerminalLost));
     rig.touch(Intent::Pay(Tender::Card)).fail(Failure::Device(DeviceKind::Terminal));
     assert_eq!(rig.see().pay, PayView::TerminalLost);
