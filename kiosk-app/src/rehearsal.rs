@@ -170,7 +170,7 @@ impl Rehearsal {
         for effect in self.kiosk.step(self.now, input) {
             match effect {
                 Effect::Command { attempt, .. } => self.charge = Some(attempt),
-                Effect::Print(receipt) => self.order = Some(receipt.order),
+                Effect::Print(paper) => self.order = Some(paper.subject()),
                 _ => {}
             }
         }

@@ -1,9 +1,7 @@
 //! What the core wants done. The shell carries effects out in order; the first failure stops the rest and comes back as
 //! [`crate::Input::EffectFailed`].
 
-use crate::{
-    basket::Priced, catalogue::Service, device::Consent, event::Event, ids::Id, money::Minor, now::Now, terminal::Command,
-};
+use crate::{device::Consent, event::Event, ids::Id, now::Now, paper::Paper, terminal::Command};
 use alloc::{string::String, vec::Vec};
 
 /// What is to be committed in one transaction, with all that each event's envelope needs.
@@ -50,31 +48,6 @@ pub enum Signal {
     CallStaff,
 }
 
-/// What is printed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The order it is for.
-    pub order: Id,
-    /// Number called out ('A-17').
-    pub number: String,
-    /// Name called out, may be empty.
-    pub called_name: String,
-    /// Eat in or takeaway.
-    pub service: Service,
-    /// Lines, taxes, total.
-    pub priced: Priced,
-    /// How it was paid: tender word key and amount.
-    pub paid: Vec<(crate::payments::Tender, Minor)>,
-    /// Scheme and last digits, may be empty.
-    pub masked: String,
-    /// True on every print after the first.
-    pub copy: bool,
-    /// BCP 47 tag of the guest's language.
-    pub language: String,
-    /// When the order was placed.
-    pub placed_utc_ms: Option<i64>,
-}
-
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -104,7 +77,7 @@ pub enum Effect {
         token: String,
     },
     /// Print.
-    Print(Receipt),
+    Print(Paper),
     /// Light and sound.
     Signal(Signal),
     /// Pulse the cash drawer.

@@ -244,8 +244,8 @@ impl Walk {
                 self.sent.remove(&attempt);
                 self.rig.all.retain(|e| !matches!(e, Effect::Command { attempt: a, .. } if *a == attempt));
             }
-            if let Effect::Print(receipt) = lost {
-                self.printed.retain(|order| *order != receipt.order);
+            if let Effect::Print(paper) = lost {
+                self.printed.retain(|order| *order != paper.subject());
             }
         }
         self.input(Input::EffectFailed(failure));
@@ -277,7 +277,7 @@ impl Walk {
                     assert!(self.sent.insert(*attempt, *amount).is_none(), "an attempt is sent once");
                     assert!(*amount > Minor::ZERO);
                 }
-                Effect::Print(receipt) => self.printed.push(receipt.order),
+                Effect::Print(paper) => self.printed.push(paper.subject()),
                 Effect::Record(record) => {
                     for event in &record.events {
                         if let Event::OrderPlaced(order) = event {

@@ -18,6 +18,7 @@
 
 pub mod board;
 mod fitted;
+pub mod mask;
 pub mod peripherals;
 mod port;
 pub mod printer;
@@ -33,5 +34,5 @@ pub use port::{
 };
 pub use printer::{FilePrinter, TcpPrinter};
 pub use reader::{ReaderLine, SidecarReader, Tag, TagKind, Uid};
-pub use receipt::{CodePage, ReceiptLayout, render_receipt};
+pub use receipt::{Bitmap, CodePage, ReceiptLayout, render, render_receipt, render_refund, render_report, render_slip};
 pub use zvt::ZvtTerminal;

@@ -19,7 +19,7 @@ use crate::{
 };
 use edge_db::{Class, Commit};
 use kiosk_core::{
-    Catalogue, Command, DeviceEvent, Effect, Enquiry, Id, Input, Intent, Kiosk, Now, Receipt, Record, Signal, Snapshot,
+    Catalogue, Command, DeviceEvent, Effect, Enquiry, Id, Input, Intent, Kiosk, Now, Paper, Record, Signal, Snapshot,
     device::DeviceKind, session::Failure,
 };
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub trait Ports: Send {
     /// Asks who this is. Where nobody can be asked there is no answer.
     fn identify(&mut self, token: String);
     /// Prints. False: not taken.
-    fn print(&mut self, receipt: Receipt) -> bool;
+    fn print(&mut self, paper: Paper) -> bool;
     /// Light and sound.
     fn signal(&mut self, signal: Signal);
     /// Pulses the drawer. False: not taken.
@@ -60,7 +60,7 @@ impl Ports for NoPorts {
     }
     fn abort_command(&mut self, _: Id) {}
     fn identify(&mut self, _: String) {}
-    fn print(&mut self, _: Receipt) -> bool {
+    fn print(&mut self, _: Paper) -> bool {
         false
     }
     fn signal(&mut self, _: Signal) {}
@@ -260,7 +260,7 @@ impl Engine {
                 self.ports.signal(signal);
                 return None;
             }
-            Effect::Print(receipt) => (!replay && self.ports.print(receipt), DeviceKind::Printer),
+            Effect::Print(paper) => (!replay && self.ports.print(paper), DeviceKind::Printer),
             Effect::OpenDrawer => (!replay && self.ports.open_drawer(), DeviceKind::Peripherals),
         };
         (!taken).then_some(Input::EffectFailed(Failure::Device(device)))

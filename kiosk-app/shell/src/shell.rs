@@ -298,7 +298,7 @@ mod tests {
     };
     use edge_db::{AttemptState, Commit};
     use kiosk_core::{
-        ClockQuality, Command, CommandOutcome, Config, DeviceEvent, Id, Minor, Receipt, Service, Signal, Stage, Tender,
+        ClockQuality, Command, CommandOutcome, Config, DeviceEvent, Id, Minor, Paper, Service, Signal, Stage, Tender,
     };
     use std::path::Path;
 
@@ -329,7 +329,7 @@ mod tests {
         }
         fn abort_command(&mut self, _: Id) {}
         fn identify(&mut self, _: String) {}
-        fn print(&mut self, _: Receipt) -> bool {
+        fn print(&mut self, _: Paper) -> bool {
             true
         }
         fn signal(&mut self, _: Signal) {}

@@ -19,7 +19,7 @@ use kiosk_core::{
     Catalogue, CommandKind, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter,
     event::{PaymentFact, Trail},
 };
-use kiosk_devices::{BoardConfig, ReceiptLayout, open_peripherals, open_printer, open_reader, open_terminal, render_receipt};
+use kiosk_devices::{BoardConfig, ReceiptLayout, open_peripherals, open_printer, open_reader, open_terminal, render};
 use std::{
     fs,
     sync::{Arc, PoisonError},
@@ -184,9 +184,9 @@ fn agent(paths: &AgentPaths, config: &KioskConfig, clock: &Arc<dyn Clock>) -> (B
 /// Receipts in the shop's words, on this printer's paper.
 fn renderer(board: &BoardConfig, shown: Shown, clock: Arc<dyn Clock>) -> Render {
     let printer = board.printer.clone();
-    Box::new(move |receipt| {
+    Box::new(move |paper| {
         let content = shown.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let lang = content.shop.lang(&receipt.language).unwrap_or_default();
+        let lang = content.shop.lang(paper.language()).unwrap_or_default();
         let footer = content.shop.receipt.footer.get(lang);
         let layout = ReceiptLayout {
             header: content.shop.receipt.header.clone(),
@@ -196,7 +196,8 @@ fn renderer(board: &BoardConfig, shown: Shown, clock: Arc<dyn Clock>) -> Render 
             currency: content.catalogue.currency,
             page_url: None,
             offset_min: i32::from(clock.now().offset_min),
+            logo: None,
         };
-        render_receipt(receipt, &layout)
+        render(paper, &layout)
     })
 }

@@ -14,10 +14,11 @@ use super::{
 };
 use crate::{
     device::{DeviceKind, Health},
-    effect::{Effect, Receipt, Signal},
+    effect::{Effect, Signal},
     event::{Event, PaymentFact, PlacedOrder, Problem, Progress, Stage},
     ids::Id,
     money::Minor,
+    paper::{Paper, Receipt, Settlement},
     payments::{How, Settled, Tender},
     terminal::Command,
 };
@@ -282,7 +283,7 @@ impl Session {
         let copy = visit.receipt_printed || self.prints.iter().any(|print| print.order == order.placed.order);
         self.prints.push(Print { order: order.placed.order, copy, who });
         visit.prints += 1;
-        turn.effect(Effect::Print(Receipt {
+        turn.effect(Effect::Print(Paper::Sale(Receipt {
             order: order.placed.order,
             number: order.placed.number.clone(),
             called_name: order.placed.called_name.clone(),
@@ -290,10 +291,11 @@ impl Session {
             priced: order.placed.priced.clone(),
             paid: order.paid.clone(),
             masked: visit.masked.clone(),
+            settlement: Settlement::default(),
             copy,
             language: super::language_tag(turn.catalogue, self.lang),
             placed_utc_ms: order.placed_utc_ms,
-        }));
+        })));
     }
 
     pub(super) fn printed(&mut self, turn: &mut Turn<'_>, order: Id, health: Health) {

@@ -1,5 +1,6 @@
 //! ESC/POS commands, by Epson's command reference, and code pages.
 
+use super::{Bitmap, typeset};
 use serde::Deserialize;
 
 /// A printer's character table for bytes from 80 hex, selected by `ESC t`.
@@ -68,24 +69,30 @@ impl CodePage {
         }
     }
 
-    /// The text with what the table lacks replaced by what comes nearest, '?' at worst. Each character of the result
-    /// has a byte.
+    /// True if a line goes out as text: each character has a byte, or a stand-in that means the same, or is one that could
+    /// not be drawn either.
+    pub fn writes(self, text: &str) -> bool {
+        text.chars().all(|c| self.byte(c).is_some() || c.is_control() || nearest(c).is_some() || !typeset::has(c))
+    }
+
+    /// The text with what the table lacks replaced by what means the same, '?' at worst. Each character of the result has
+    /// a byte.
     pub fn fit(self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         for c in text.chars() {
             if self.byte(c).is_some() {
                 out.push(c);
             } else {
-                nearest(c).chars().for_each(|c| out.push(if self.byte(c).is_some() { c } else { '?' }));
+                nearest(c).unwrap_or("?").chars().for_each(|c| out.push(if self.byte(c).is_some() { c } else { '?' }));
             }
         }
         out
     }
 }
 
-/// What stands in for a character that a table lacks.
-fn nearest(c: char) -> &'static str {
-    match c {
+/// What stands in for a sign that a table lacks. Letters have no stand-in: a name is written as it is.
+fn nearest(c: char) -> Option<&'static str> {
+    Some(match c {
         '‘' | '’' | '‚' | '´' => "'",
         '“' | '”' | '„' | '«' | '»' => "\"",
         '–' | '—' | '‑' | '−' => "-",
@@ -97,33 +104,8 @@ fn nearest(c: char) -> &'static str {
         '№' => "No.",
         '\u{a0}' | '\u{202f}' | '\u{2009}' | '\t' | '\n' => " ",
         '\u{ad}' | '\u{200b}' => "",
-        'Ё' => "Е",
-        'ё' => "е",
-        'à' | 'á' | 'â' | 'ã' | 'å' | 'ā' => "a",
-        'ä' => "ae",
-        'ç' | 'č' | 'ć' => "c",
-        'è' | 'é' | 'ê' | 'ë' | 'ē' | 'ę' => "e",
-        'ì' | 'í' | 'î' | 'ï' | 'ī' => "i",
-        'ñ' | 'ń' => "n",
-        'ò' | 'ó' | 'ô' | 'õ' => "o",
-        'ö' | 'ø' => "oe",
-        'š' | 'ś' => "s",
-        'ù' | 'ú' | 'û' | 'ū' => "u",
-        'ü' => "ue",
-        'ý' | 'ÿ' => "y",
-        'ž' | 'ź' | 'ż' => "z",
-        'ß' => "ss",
-        'À' | 'Á' | 'Â' | 'Ã' | 'Å' => "A",
-        'Ä' => "Ae",
-        'Ç' => "C",
-        'È' | 'É' | 'Ê' | 'Ë' => "E",
-        'Ñ' => "N",
-        'Ò' | 'Ó' | 'Ô' | 'Õ' => "O",
-        'Ö' | 'Ø' => "Oe",
-        'Ü' => "Ue",
-        'œ' => "oe",
-        _ => "?",
-    }
+        _ => return None,
+    })
 }
 
 /// Alignment of what follows.
@@ -135,6 +117,9 @@ pub(crate) enum Align {
 
 /// Error correction of a QR code.
 const QR_LEVEL_M: u8 = 49;
+
+/// Rows of one `GS v 0`.
+const BAND: usize = 96;
 
 /// A job being written.
 #[derive(Debug)]
@@ -169,6 +154,20 @@ impl Job {
         self.bytes.extend(page.fit(text).chars().map(|c| page.byte(c).unwrap_or(b'?')));
         self.bytes.push(b'\n');
     }
+    /// Dots, in bands that fit into a small printer's buffer.
+    pub(crate) fn raster(&mut self, picture: &Bitmap) {
+        let Ok(stride) = u16::try_from(picture.width().div_ceil(8)) else { return };
+        for top in (0..picture.height()).step_by(BAND) {
+            let rows = picture.rows(top..top + BAND);
+            let height = (rows.len() / usize::from(stride).max(1)) as u16;
+            if height > 0 {
+                self.raw(&[0x1D, b'v', b'0', 0]);
+                self.raw(&stride.to_le_bytes());
+                self.raw(&height.to_le_bytes());
+                self.raw(rows);
+            }
+        }
+    }
     /// A QR code drawn by the printer: model 2, level M. Nothing if the data is longer than such a code holds.
     pub(crate) fn qr(&mut self, data: &str, module_dots: u8) {
         let Ok(length) = u16::try_from(data.len() + 3) else { return };
@@ -194,7 +193,7 @@ impl Job {
     }
 }
 
-/// The text of a job, one string a line, QR codes as `[QR data]`, the cut as `[cut]`: for tests, logs of a simulator, and
+/// The text of a job, one string a line, QR codes as `[QR data]`, dots as `[dots WIDTH x HEIGHT]`, the cut as `[cut]`: for tests, logs of a simulator, and
 /// people who debug a receipt. Commands that this crate does not write are skipped as far as they can be told.
 pub fn to_text(job: &[u8]) -> Vec<String> {
     let mut page = CodePage::Pc858;
@@ -216,6 +215,11 @@ pub fn to_text(job: &[u8]) -> Vec<String> {
                     lines.push(format!("[QR {}]", String::from_utf8_lossy(data)));
                 }
                 &tail[n..]
+            }
+            [0x1D, b'v', b'0', _, x, more_x, y, more_y, tail @ ..] => {
+                let (stride, height) = (u16::from_le_bytes([*x, *more_x]), u16::from_le_bytes([*y, *more_y]));
+                lines.push(format!("[dots {} x {height}]", u32::from(stride) * 8));
+                tail.get(usize::from(stride) * usize::from(height)..).unwrap_or_default()
             }
             [0x1D, b'V', 66, _, tail @ ..] => {
                 lines.push("[cut]".to_owned());
@@ -258,10 +262,31 @@ mod tests {
     }
 
     #[test]
-    fn what_a_table_lacks_is_replaced_by_what_comes_nearest() {
-        assert_eq!(CodePage::Pc866.fit("Crème brûlée – 5 €"), "Creme brulee - 5 EUR");
+    fn a_sign_that_a_table_lacks_is_replaced_by_what_means_the_same() {
+        assert_eq!(CodePage::Pc866.fit("Ёлка – 5 €"), "Ёлка - 5 EUR");
         assert_eq!(CodePage::Pc858.fit("Ёлка"), "????");
-        assert_eq!(CodePage::Pc858.fit("a\u{1b}@b"), "a?@b");
+        assert_eq!(CodePage::Pc858.fit("a\u{1b}@b🍔"), "a?@b?");
+    }
+
+    #[test]
+    fn letters_that_a_table_lacks_and_a_font_has_are_not_written_as_text() {
+        assert!(CodePage::Pc858.writes("Crème brûlée – 5 €"));
+        assert!(CodePage::Pc858.writes("a\u{1b}b 🍔"), "nothing better can be drawn");
+        assert!(!CodePage::Pc866.writes("Crème brûlée"));
+        assert!(!CodePage::Pc858.writes("شكرا"));
+    }
+
+    #[test]
+    fn dots_are_those_of_the_command_reference_in_bands() {
+        let mut picture = Bitmap::new(10, 97);
+        picture.set(0, 0);
+        picture.set(9, 96);
+        let mut job = Job::new(CodePage::Pc858);
+        job.raster(&picture);
+        let bytes = job.cut();
+        assert_eq!(bytes[7..17], [0x1D, b'v', b'0', 0, 2, 0, 96, 0, 0x80, 0]);
+        assert_eq!(bytes[7 + 8 + 192..][..10], [0x1D, b'v', b'0', 0, 2, 0, 1, 0, 0, 0x40]);
+        assert_eq!(to_text(&bytes), ["[dots 16 x 96]", "[dots 16 x 1]", "[cut]"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use kiosk_core::{
     Id, Tender,
     basket::{LineId, Priced, PricedModifier, TaxAmount},
 };
+use kiosk_core::{Minor, Receipt, Service, basket::PricedLine};
 use proptest::prelude::*;
 
 fn line(n: u32, parent: Option<u32>, name: &str, quantity: u16, minor: i64) -> PricedLine {
@@ -49,6 +50,7 @@ fn receipt(language: &str) -> Receipt {
         },
         paid: vec![(Tender::Card, Minor(1940))],
         masked: "VISA **** 1234".into(),
+        settlement: Default::default(),
         copy: false,
         language: language.into(),
         placed_utc_ms: Some(1_795_255_800_000),
@@ -64,6 +66,7 @@ fn layout(columns: u8, code_page: CodePage) -> ReceiptLayout {
         currency: Currency::EUR,
         page_url: Some("https://boyds.example/p/x".into()),
         offset_min: 60,
+        logo: None,
     }
 }
 

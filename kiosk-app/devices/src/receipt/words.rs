@@ -1,12 +1,15 @@
 //! The words on a receipt. They are law's words and hardware's limits, not the shop's: so they stand here and not in the
 //! translations of the screen.
 
+use super::vocabulary::{AR, EN, RU};
 use kiosk_core::{Currency, Minor, Tender};
 
 /// The words of one language.
 #[derive(Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct ReceiptWords {
+    /// Written from the right.
+    pub right_to_left: bool,
     pub order: &'static str,
     pub copy: &'static str,
     pub eat_in: &'static str,
@@ -18,52 +21,60 @@ pub struct ReceiptWords {
     pub gross: &'static str,
     pub page: &'static str,
     pub thanks: &'static str,
+    pub receipt: &'static str,
+    pub tip: &'static str,
+    pub rounding: &'static str,
+    pub given: &'static str,
+    pub change: &'static str,
+    pub refund: &'static str,
+    pub of_order: &'static str,
+    pub reason: &'static str,
+    pub staff: &'static str,
+    pub in_doubt: &'static str,
+    pub merchant: &'static str,
+    pub customer: &'static str,
+    /// X, Z.
+    pub report: [&'static str; 2],
+    pub till: &'static str,
+    pub business_date: &'static str,
+    pub from: &'static str,
+    pub to: &'static str,
+    pub receipts: &'static str,
+    pub sales: &'static str,
+    pub refunds: &'static str,
+    pub voids: &'static str,
+    pub discounts: &'static str,
+    pub tips: &'static str,
+    pub by_tender: &'static str,
+    pub drawer: &'static str,
+    pub float: &'static str,
+    pub paid_in: &'static str,
+    pub paid_out: &'static str,
+    pub dropped: &'static str,
+    pub expected: &'static str,
+    pub counted: &'static str,
+    pub over: &'static str,
+    pub short: &'static str,
+    pub terminal: &'static str,
+    pub by_terminal: &'static str,
+    pub by_journal: &'static str,
+    pub agrees: &'static str,
+    pub differs: &'static str,
+    pub carried_over: &'static str,
+    pub no_sales: &'static str,
     /// Card, cash, stored value, gift card, points.
     pub tenders: [&'static str; 5],
     /// Stands before the digits of a minor unit.
     pub decimal: char,
-    day_first: bool,
+    pub(super) day_first: bool,
 }
-
-const EN: ReceiptWords = ReceiptWords {
-    order: "Your order",
-    copy: "COPY",
-    eat_in: "Eat in",
-    takeaway: "Takeaway",
-    goods: "Goods",
-    total: "Total",
-    tax: "Tax",
-    net: "Net",
-    gross: "Gross",
-    page: "Your receipt and your order on your phone:",
-    thanks: "Thank you!",
-    tenders: ["Card", "Cash", "Balance", "Gift card", "Points"],
-    decimal: '.',
-    day_first: false,
-};
-
-const RU: ReceiptWords = ReceiptWords {
-    order: "Ваш заказ",
-    copy: "КОПИЯ",
-    eat_in: "В зале",
-    takeaway: "С собой",
-    goods: "Товары",
-    total: "Итого",
-    tax: "Налог",
-    net: "Без налога",
-    gross: "Всего",
-    page: "Чек и заказ в вашем телефоне:",
-    thanks: "Спасибо!",
-    tenders: ["Карта", "Наличные", "Баланс", "Подарочная карта", "Баллы"],
-    decimal: ',',
-    day_first: true,
-};
 
 impl ReceiptWords {
     /// Words for a BCP 47 tag, English if there are none.
     pub fn of(language: &str) -> &'static Self {
         match language.split(['-', '_']).next() {
             Some(l) if l.eq_ignore_ascii_case("ru") => &RU,
+            Some(l) if l.eq_ignore_ascii_case("ar") => &AR,
             _ => &EN,
         }
     }

@@ -21,7 +21,7 @@ use crate::{
 use board::BoardHand;
 use identify::IdentifyHand;
 use kiosk_core::{
-    Command, Currency, DeviceEvent, Id, Receipt, Signal,
+    Command, Currency, DeviceEvent, Id, Paper, Signal,
     device::{DeviceKind, Health},
 };
 use kiosk_devices::{FinancialRequest, PaymentTerminal, Peripherals, ReceiptPrinter, TagReader};
@@ -167,8 +167,8 @@ impl Ports for Hands {
         }
     }
 
-    fn print(&mut self, receipt: Receipt) -> bool {
-        self.printer.as_ref().is_some_and(|hand| hand.print(receipt))
+    fn print(&mut self, paper: Paper) -> bool {
+        self.printer.as_ref().is_some_and(|hand| hand.print(paper))
     }
 
     fn signal(&mut self, signal: Signal) {
@@ -190,7 +190,7 @@ mod test_support {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::mailbox::{Mailbox, Message, mailbox};
-    use kiosk_core::{Input, Priced, Service};
+    use kiosk_core::{Input, Priced, Receipt, Service, paper::Settlement};
     use std::time::Duration;
 
     /// What the loop would have heard.
@@ -220,8 +220,8 @@ mod test_support {
         (Wires::new(sender, Stopping::default(), alive), Heard(inbox))
     }
 
-    pub(crate) fn test_receipt() -> Receipt {
-        Receipt {
+    pub(crate) fn test_receipt() -> Paper {
+        Paper::Sale(Receipt {
             order: Id([7; 16]),
             number: "A-17".into(),
             called_name: String::new(),
@@ -229,9 +229,10 @@ mod test_support {
             priced: Priced::default(),
             paid: Vec::new(),
             masked: String::new(),
+            settlement: Settlement::default(),
             copy: false,
             language: "en".into(),
             placed_utc_ms: None,
-        }
+        })
     }
 }

@@ -3,7 +3,7 @@
 use super::{HealthReport, Wires};
 use crate::supervise::supervised;
 use kiosk_core::{
-    DeviceEvent, Id, Receipt,
+    DeviceEvent, Id, Paper,
     device::{DeviceKind, Health},
 };
 use kiosk_devices::ReceiptPrinter;
@@ -16,21 +16,21 @@ use std::{
     time::Duration,
 };
 
-/// Receipts that wait for paper; the next one is refused.
+/// Jobs that wait for the printer; the next one is refused.
 const QUEUE: usize = 8;
 /// How often an idle printer is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Turns a receipt into the bytes of one job.
-pub(crate) type Render = Box<dyn FnMut(&Receipt) -> Vec<u8> + Send>;
+/// Turns paper into the bytes of one job.
+pub(crate) type Render = Box<dyn FnMut(&Paper) -> Vec<u8> + Send>;
 
 /// The shell's end.
-pub(crate) struct PrinterHand(SyncSender<Receipt>);
+pub(crate) struct PrinterHand(SyncSender<Paper>);
 
 impl PrinterHand {
-    /// Hands a receipt over; false if too many wait already.
-    pub(crate) fn print(&self, receipt: Receipt) -> bool {
-        self.0.try_send(receipt).is_ok()
+    /// Hands a job over; false if too many wait already.
+    pub(crate) fn print(&self, paper: Paper) -> bool {
+        self.0.try_send(paper).is_ok()
     }
 }
 
@@ -60,7 +60,7 @@ struct Worker {
     printer: Box<dyn ReceiptPrinter>,
     render: Render,
     wires: Wires,
-    queue: Receiver<Receipt>,
+    queue: Receiver<Paper>,
     printing: Arc<Mutex<Option<Id>>>,
     health: HealthReport,
 }
@@ -71,19 +71,19 @@ impl Worker {
         self.health.say(self.printer.health(), &self.wires);
         while !self.wires.stopping.is_stopped() {
             match self.queue.recv_timeout(LOOK_EVERY) {
-                Ok(receipt) => self.print(&receipt),
+                Ok(paper) => self.print(&paper),
                 Err(RecvTimeoutError::Timeout) => self.health.say(self.printer.health(), &self.wires),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    fn print(&mut self, receipt: &Receipt) {
-        let order = receipt.order;
+    fn print(&mut self, paper: &Paper) {
+        let order = paper.subject();
         *self.printing.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
-        let job = (self.render)(receipt);
+        let job = (self.render)(paper);
         let health = self.printer.print(&job).unwrap_or_else(|error| {
-            tracing::warn!(%error, "a receipt was not printed");
+            tracing::warn!(%error, "a job was not printed");
             error.health()
         });
         self.wires.send(DeviceEvent::Printed { order, health });
@@ -115,7 +115,7 @@ mod tests {
         let (hand, thread) = start(Box::new(OutOfPaper), Box::new(|_| b"job".to_vec()), wires).unwrap();
         assert!(hand.print(test_receipt()));
         assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Printer, Health::Ok));
-        assert_eq!(heard.event(), DeviceEvent::Printed { order: test_receipt().order, health: Health::Blocked });
+        assert_eq!(heard.event(), DeviceEvent::Printed { order: test_receipt().subject(), health: Health::Blocked });
         assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Printer, Health::Blocked));
         drop(hand);
         thread.join().unwrap();

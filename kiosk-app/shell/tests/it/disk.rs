@@ -2,7 +2,7 @@
 
 use crate::support::{at, catalogue, config, pay, recorder, to_checkout};
 use edge_db::{AttemptState, Limits, LogReader, Outbox, OutboxOptions};
-use kiosk_core::{Command, Id, Input, Intent, Kiosk, Minor, Receipt, Service, Signal, Tender};
+use kiosk_core::{Command, Id, Input, Intent, Kiosk, Minor, Paper, Service, Signal, Tender};
 use kiosk_shell::{Engine, OutboxJournal, Ports, Recording, open_attempts, order_counter, replay};
 use std::{path::Path, sync::Arc};
 
@@ -18,7 +18,7 @@ impl Ports for Silent {
     }
     fn abort_command(&mut self, _: Id) {}
     fn identify(&mut self, _: String) {}
-    fn print(&mut self, _: Receipt) -> bool {
+    fn print(&mut self, _: Paper) -> bool {
         true
     }
     fn signal(&mut self, _: Signal) {}

@@ -3,7 +3,7 @@
 use edge_db::{Class, Commit};
 use kiosk_core::{
     Article, Catalogue, CategoryId, ClockQuality, Command, CommandOutcome, Config, Currency, DeviceEvent, Id, Input, Intent,
-    Kiosk, Minor, Now, Receipt, Service, Signal, Tender, Text,
+    Kiosk, Minor, Now, Paper, Service, Signal, Tender, Text,
     catalogue::{Allergens, ByService, Category, Tax, TaxId},
 };
 use kiosk_shell::{Engine, Journal, JournalError, Ports, Recorder, Recording, Wait};
@@ -155,8 +155,10 @@ impl Ports for World {
     fn identify(&mut self, _: String) {
         self.note("identify".into());
     }
-    fn print(&mut self, receipt: Receipt) -> bool {
-        self.note(format!("print {}", receipt.number));
+    fn print(&mut self, paper: Paper) -> bool {
+        if let Paper::Sale(receipt) = paper {
+            self.note(format!("print {}", receipt.number));
+        }
         true
     }
     fn signal(&mut self, _: Signal) {}

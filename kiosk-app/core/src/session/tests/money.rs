@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     Command, CommandOutcome,
     event::{Progress, Stage},
+    paper::Paper,
 };
 
 #[test]
@@ -33,7 +34,7 @@ fn approved_it_is_recorded_printed_and_thanked_for() {
     rig.device(DeviceEvent::TerminalStatus { attempt: rig.attempts()[0], code: 0x0a });
     assert_eq!(rig.see().pay, PayView::Waiting { tender: Tender::Card, code: Some(0x0a) });
     rig.approve();
-    let [Effect::Record(record), Effect::Print(receipt), Effect::Signal(Signal::Approved)] = &rig.last[..] else {
+    let [Effect::Record(record), Effect::Print(Paper::Sale(receipt)), Effect::Signal(Signal::Approved)] = &rig.last[..] else {
         panic!("{:?}", rig.last)
     };
     assert!(matches!(
@@ -99,7 +100,7 @@ fn a_refused_order_can_be_paid_at_the_counter() {
     rig.decline().touch(Intent::Pay(Tender::Cash));
     assert_eq!((rig.see().stage, rig.see().pay), (Stage::Done, PayView::AtCounter));
     assert_eq!(rig.see().order.unwrap().number, "A-1");
-    let Some(Effect::Print(slip)) = rig.last.iter().find(|e| matches!(e, Effect::Print(_))) else { panic!() };
+    let Some(Effect::Print(Paper::Sale(slip))) = rig.last.iter().find(|e| matches!(e, Effect::Print(_))) else { panic!() };
     assert!(slip.paid.is_empty());
     assert_eq!(rig.count(|e| matches!(e, Event::OrderProgressed { .. })), 0, "not before it is paid");
 }
@@ -172,7 +173,7 @@ fn receipts_are_recorded_once_on_paper_and_copies_say_so() {
     rig.touch(Intent::PrintReceipt).device(DeviceEvent::Printed { order, health: Health::Low });
     assert!(matches!(rig.last_events()[..], [Event::ReceiptIssued { copy: false, .. }]));
     rig.touch(Intent::PrintReceipt);
-    assert!(matches!(&rig.last[..], [Effect::Print(receipt)] if receipt.copy));
+    assert!(matches!(&rig.last[..], [Effect::Print(Paper::Sale(receipt))] if receipt.copy));
     for _ in 0..10 {
         rig.touch(Intent::PrintReceipt);
     }
