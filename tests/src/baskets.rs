@@ -106,6 +106,7 @@ pub fn sell(baskets: &[Basket], outbox: &Path, mut sold: impl FnMut() -> Result<
     let who = Recording {
         device: DEVICE.into(),
         role: "kiosk",
+        till: "1".into(),
         terminal: String::new(),
         boot: Uuid::now_v7().to_string(),
         seed: *Uuid::now_v7().as_bytes().repeat(2).first_chunk().context("a seed of 32 bytes")?,

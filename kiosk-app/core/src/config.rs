@@ -3,7 +3,9 @@
 use crate::{
     catalogue::{Lang, Service, TaxId},
     money::Minor,
+    staff::Permissions,
 };
+use alloc::string::String;
 
 /// Settings of one kiosk. All times are in milliseconds of `Now::mono_ms`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +34,33 @@ pub struct Config {
     pub terminal: TerminalLimits,
     /// Minutes after local midnight at which the business day turns, 0 to 1439.
     pub day_turn_min: u16,
+    /// The till and its desk.
+    pub desk: DeskConfig,
     /// Tax of open-price lines.
     pub open_price_tax: TaxId,
     /// Makes ids unique; drawn anew by the shell at each start. Not a secret.
     pub seed: [u8; 32],
+}
+
+/// Settings of the till and its desk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeskConfig {
+    /// Name of the till: stands before its receipt numbers.
+    pub till: String,
+    /// What each act needs.
+    pub may: Permissions,
+    /// True where a badge with proof signs in without a PIN.
+    pub badge_alone: bool,
+    /// Silence after which nobody is signed in any more.
+    pub idle_ms: u64,
+    /// Above this much, giving back and changing a price need a manager even where the table says staff. `None`: no limit.
+    pub staff_limit: Option<Minor>,
+}
+
+impl Default for DeskConfig {
+    fn default() -> Self {
+        Self { till: "1".into(), may: Permissions::default(), badge_alone: true, idle_ms: 90_000, staff_limit: None }
+    }
 }
 
 /// Bounds on one card payment.
@@ -62,6 +87,7 @@ impl Default for Config {
             identify_budget_ms: 300,
             terminal: TerminalLimits { answer_ms: 180_000, amount_max: Minor(1_000_000) },
             day_turn_min: 240,
+            desk: DeskConfig::default(),
             open_price_tax: TaxId(0),
             seed: *b"a fixed seed makes tests repeat.",
         }

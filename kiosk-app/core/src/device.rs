@@ -1,7 +1,9 @@
 //! What hardware says, already translated by the adapters: no card number and no UID comes in here.
 
 use crate::{
+    desk::Answer,
     ids::Id,
+    staff::SignInResult,
     terminal::{CommandOutcome, Enquiry},
 };
 use alloc::{string::String, vec::Vec};
@@ -186,6 +188,29 @@ pub enum DeviceEvent {
         /// Health of the printer afterwards; `Ok` and `Low` mean that it was printed.
         health: Health,
     },
+    /// The answer to [`crate::Effect::SignIn`].
+    SignedIn {
+        /// Which question.
+        request: u32,
+        /// Who it is, or why not.
+        result: SignInResult,
+    },
+    /// The answer to [`crate::Effect::ChoosePin`].
+    PinChosen {
+        /// Which question.
+        request: u32,
+        /// True where it is on disk and in force; false where it is the old one or could not be kept.
+        taken: bool,
+    },
+    /// The answer to [`crate::Effect::Look`].
+    Found {
+        /// Which question.
+        request: u32,
+        /// What was read.
+        answer: Answer,
+    },
+    /// The badges of those who work here now: a badge in this list opens the desk instead of a visit.
+    Badges(Vec<String>),
     /// A device came, went, or changed.
     Health(DeviceKind, Health),
 }

@@ -1,7 +1,16 @@
 //! What the core wants done. The shell carries effects out in order; the first failure stops the rest and comes back as
 //! [`crate::Input::EffectFailed`].
 
-use crate::{device::Consent, event::Event, ids::Id, now::Now, paper::Paper, terminal::Command};
+use crate::{
+    desk::Query,
+    device::Consent,
+    event::Event,
+    ids::Id,
+    now::Now,
+    paper::Paper,
+    staff::{Credential, Pin},
+    terminal::Command,
+};
 use alloc::{string::String, vec::Vec};
 
 /// What is to be committed in one transaction, with all that each event's envelope needs.
@@ -50,6 +59,7 @@ pub enum Signal {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // A step has a handful, and a report is printed twice a day.
 pub enum Effect {
     /// Commit these events, and the order and payment rows that they imply, in one transaction. Law 1: what follows
     /// waits until they are on disk.
@@ -80,6 +90,32 @@ pub enum Effect {
     Print(Paper),
     /// Light and sound.
     Signal(Signal),
-    /// Pulse the cash drawer.
+    /// Find out whether this is somebody who works here (argon2id, off the loop); answered by
+    /// [`crate::DeviceEvent::SignedIn`] with the same `request`.
+    SignIn {
+        /// Which question.
+        request: u32,
+        /// What was shown.
+        credential: Credential,
+    },
+    /// Give somebody who is known a PIN of their own; answered by [`crate::DeviceEvent::PinChosen`].
+    ChoosePin {
+        /// Which question.
+        request: u32,
+        /// Staff number.
+        staff: String,
+        /// The PIN.
+        pin: Pin,
+    },
+    /// Nobody is signed in any more: the shell forgets the assertion.
+    SignOut,
+    /// Read something from disk; answered by [`crate::DeviceEvent::Found`].
+    Look {
+        /// Which question.
+        request: u32,
+        /// What is to be read.
+        query: Query,
+    },
+    /// Pulse the cash drawer: by the printer's kick first, else by the board.
     OpenDrawer,
 }

@@ -8,7 +8,9 @@ use crate::{
     ids::Id,
     money::Minor,
     payments::Tender,
+    staff::Act,
     terminal::CommandKind,
+    till::Entry,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 
@@ -292,5 +294,26 @@ pub enum Event {
     ConsentChanged {
         from: Consent,
         to: Consent,
+    },
+    /// A line of the till's book: a row always, and a wire event where the contract has one.
+    Booked(Box<Entry>),
+    /// Somebody has signed in at the desk.
+    StaffSignedIn {
+        staff: String,
+    },
+    /// Somebody has done, or allowed somebody else to do, what needs a right. `subject` is an order's id or empty.
+    StaffApproved {
+        staff: String,
+        act: Act,
+        subject: String,
+        amount: Option<Minor>,
+    },
+    /// A price was changed by hand.
+    PriceOverridden {
+        sku: String,
+        from: Minor,
+        to: Minor,
+        reason: String,
+        staff: String,
     },
 }

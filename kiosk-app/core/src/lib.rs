@@ -19,6 +19,10 @@
 //! | Touches, stages, time-outs, the end of a visit | [`session`] |
 //! | What a terminal is asked and answers | [`terminal`] |
 //! | One attempt, one command; unknown payments and who settles them | [`payments`] |
+//! | Who may do what at the desk; wrong PINs | [`staff`] |
+//! | What staff do: unknown payments, orders, refunds, cash | [`desk`] |
+//! | What a refund is worth, and where it goes | [`refund`] |
+//! | The till's book, shifts, X and Z, the terminal's end of day | [`till`] |
 //! | What happens when nothing can be recorded | [`kiosk`] |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -35,6 +39,7 @@ pub mod basket;
 pub mod catalogue;
 pub mod check;
 pub mod config;
+pub mod desk;
 pub mod device;
 pub mod draft;
 pub mod effect;
@@ -48,8 +53,11 @@ pub mod number;
 pub mod paper;
 pub mod payments;
 pub mod price;
+pub mod refund;
 pub mod session;
+pub mod staff;
 pub mod terminal;
+pub mod till;
 
 #[cfg(test)]
 mod fixture;
@@ -61,6 +69,7 @@ mod walk;
 pub use basket::{Basket, Draft, LineId, Priced, PricedLine, PricedModifier, TaxAmount};
 pub use catalogue::{Article, ArticleId, Catalogue, CategoryId, Lang, Service, Text};
 pub use config::Config;
+pub use desk::{DeskIntent, DeskView};
 pub use device::DeviceEvent;
 pub use effect::{Effect, Record, Signal};
 pub use event::{By, Event, PlacedOrder, Stage};

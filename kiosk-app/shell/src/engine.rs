@@ -20,7 +20,10 @@ use crate::{
 use edge_db::{Class, Commit};
 use kiosk_core::{
     Catalogue, Command, DeviceEvent, Effect, Enquiry, Id, Input, Intent, Kiosk, Now, Paper, Record, Signal, Snapshot,
-    device::DeviceKind, session::Failure,
+    desk::{Answer, Query},
+    device::DeviceKind,
+    session::Failure,
+    staff::{Credential, Pin, SignInResult},
 };
 use std::sync::Arc;
 
@@ -45,6 +48,52 @@ pub trait Ports: Send {
     fn signal(&mut self, signal: Signal);
     /// Pulses the drawer. False: not taken.
     fn open_drawer(&mut self) -> bool;
+    /// Does something for the staff's desk. False: nobody does such things here, and there will be no answer.
+    fn run_errand(&mut self, _: Errand) -> bool {
+        false
+    }
+}
+
+/// What the staff's desk wants done off the loop. Each but the last is answered by an event with its `request`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// Who is this?
+    SignIn {
+        /// Which question.
+        request: u32,
+        /// What was shown.
+        credential: Credential,
+    },
+    /// A PIN of one's own.
+    ChoosePin {
+        /// Which question.
+        request: u32,
+        /// Staff number.
+        staff: String,
+        /// The PIN.
+        pin: Pin,
+    },
+    /// Read from disk.
+    Look {
+        /// Which question.
+        request: u32,
+        /// What.
+        query: Query,
+    },
+    /// Forget who is signed in.
+    SignOut,
+}
+
+impl Errand {
+    /// The answer where nobody does it.
+    fn undone(&self) -> Option<DeviceEvent> {
+        match *self {
+            Self::SignIn { request, .. } => Some(DeviceEvent::SignedIn { request, result: SignInResult::NoRoster }),
+            Self::ChoosePin { request, .. } => Some(DeviceEvent::PinChosen { request, taken: false }),
+            Self::Look { request, .. } => Some(DeviceEvent::Found { request, answer: Answer::Failed }),
+            Self::SignOut => None,
+        }
+    }
 }
 
 /// No hardware at all: for replays of baskets.
@@ -260,6 +309,10 @@ impl Engine {
                 self.ports.signal(signal);
                 return None;
             }
+            Effect::SignIn { request, credential } => return self.errand(Errand::SignIn { request, credential }),
+            Effect::ChoosePin { request, staff, pin } => return self.errand(Errand::ChoosePin { request, staff, pin }),
+            Effect::Look { request, query } => return self.errand(Errand::Look { request, query }),
+            Effect::SignOut => return self.errand(Errand::SignOut),
             Effect::Print(paper) => (!replay && self.ports.print(paper), DeviceKind::Printer),
             Effect::OpenDrawer => (!replay && self.ports.open_drawer(), DeviceKind::Peripherals),
         };
@@ -275,6 +328,12 @@ impl Engine {
         }
         tracing::warn!(busy = !free, "a command was not sent");
         Some(Input::EffectFailed(Failure::Device(DeviceKind::Terminal)))
+    }
+
+    /// An errand that nobody runs is answered at once.
+    fn errand(&mut self, errand: Errand) -> Option<Input> {
+        let undone = errand.undone();
+        if self.ports.run_errand(errand) { None } else { undone.map(Input::Device) }
     }
 
     /// True where the record counts as taken: on disk, or telemetry that may be lost.

@@ -58,7 +58,7 @@ mod words;
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use config::{AgentPaths, KioskConfig, ProfileKey, Role, SessionTimes, TenantKey};
 pub use content::Content;
-pub use engine::{Counts, Dead, Durability, Engine, NoPorts, Ports};
+pub use engine::{Counts, Dead, Durability, Engine, Errand, NoPorts, Ports};
 pub use journal::{Journal, JournalError, Wait};
 pub use kiosk_devices::BoardConfig;
 pub use mailbox::Refused;

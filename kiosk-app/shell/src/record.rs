@@ -17,6 +17,7 @@ use kiosk_core::{
     device::Consent,
     event::{BasketAction, Outcome, PaymentFact, Problem, Progress, TaskKind, Trigger},
     ids::IdMaker,
+    till::{Entry, EntryKind},
 };
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -34,6 +35,8 @@ pub struct Recording {
     pub device: String,
     /// `kiosk` or `counter`.
     pub role: &'static str,
+    /// Name of the till.
+    pub till: String,
     /// Name of the terminal in payment rows.
     pub terminal: String,
     /// Boot id of the machine.
@@ -70,6 +73,8 @@ pub(crate) fn class_of(events: &[Event]) -> Class {
     match (has(Class::Sale), has(Class::Settlement)) {
         (true, _) => Class::Sale,
         (false, true) => Class::Settlement,
+        // What is done at the desk is refused rather than lost, like a sale.
+        (false, false) if events.iter().any(|event| matches!(event, Event::Booked(_))) => Class::Sale,
         (false, false) => Class::Telemetry,
     }
 }
@@ -149,6 +154,12 @@ impl Recorder {
             Event::HelpCalled { .. } => (kinds::HELP_CALLED, self.help()),
             Event::ProblemShown { problem, stage } => (kinds::PROBLEM_SHOWN, problem_shown(*problem, *stage)),
             Event::ConsentChanged { from, to } => (kinds::CONSENT_CHANGED, consent_changed(*from, *to)),
+            Event::Booked(entry) => return self.booked(entry, currency),
+            Event::StaffSignedIn { staff } => (kinds::STAFF_SIGNED_IN, signed_in(staff)),
+            Event::StaffApproved { staff, act, subject, amount } => {
+                (kinds::STAFF_APPROVED, approved(staff, act.word(), subject, amount.map(|amount| money(amount, currency))))
+            }
+            Event::PriceOverridden { .. } => (kinds::PRICE_OVERRIDDEN, overridden(event, currency)),
         })
     }
 
@@ -175,6 +186,35 @@ impl Recorder {
             lines: fact.lines.clone(),
             staff: fact.staff.clone(),
         }
+    }
+
+    /// What the contract says of a line of the till's book: nothing of those that another event tells.
+    fn booked(&self, entry: &Entry, currency: Currency) -> Option<(&'static str, Value)> {
+        let kind = match entry.kind {
+            EntryKind::Opened | EntryKind::Float => kinds::TILL_OPENED,
+            EntryKind::PaidIn | EntryKind::PaidOut | EntryKind::SafeDrop => kinds::TILL_CASH_MOVED,
+            EntryKind::NoSale => kinds::TILL_DRAWER_OPENED,
+            EntryKind::Closed => kinds::TILL_CLOSED,
+            _ => return None,
+        };
+        let closed = entry.kind == EntryKind::Closed;
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let reason = match entry.kind {
+            EntryKind::PaidIn | EntryKind::PaidOut | EntryKind::SafeDrop => {
+                Some(format!("{}: {}", entry.kind.word(), entry.reason))
+            }
+            _ => some(&entry.reason),
+        };
+        let till = data::Till {
+            till: self.who.till.clone(),
+            shift: entry.shift.to_string(),
+            counted: entry.detail.counted.filter(|_| closed).map(|counted| money(counted, currency)),
+            expected: closed.then(|| money(entry.amount, currency)),
+            amount: (!closed && entry.kind != EntryKind::NoSale).then(|| money(entry.amount, currency)),
+            reason,
+            staff: some(&entry.staff),
+        };
+        Some((kind, till.to_value()))
     }
 
     fn terminal_of(&self, tender: Tender) -> Option<String> {
@@ -312,6 +352,21 @@ fn ended(outcome: Outcome, duration_ms: u64, touches: u32) -> Value {
 
 fn problem_shown(problem: Problem, stage: Stage) -> Value {
     data::ProblemShown { problem: words::problem(problem).into(), stage: Some(words::stage(stage).into()) }.to_value()
+}
+
+fn signed_in(staff: &str) -> Value {
+    data::Staff { staff: staff.to_owned(), subject: None, reason: None, amount: None }.to_value()
+}
+
+fn approved(staff: &str, act: &str, subject: &str, amount: Option<data::Money>) -> Value {
+    let subject = Some(subject.to_owned()).filter(|subject| !subject.is_empty());
+    data::Staff { staff: staff.to_owned(), subject, reason: Some(act.to_owned()), amount }.to_value()
+}
+
+fn overridden(event: &Event, currency: Currency) -> Value {
+    let Event::PriceOverridden { sku, from, to, reason, staff } = event else { return Value::Null };
+    let (from, to) = (money(*from, currency), money(*to, currency));
+    data::PriceChanged { sku: sku.clone(), from, to, reason: reason.clone(), staff: Some(staff.clone()) }.to_value()
 }
 
 fn consent_changed(from: Consent, to: Consent) -> Value {

@@ -345,7 +345,14 @@ mod tests {
     /// A loop that stands still, its queue, its world, and what it has shown.
     fn a_loop(content: Content) -> (Loop, Sender, World, Receiver<Arc<Snapshot>>) {
         let world = World::default();
-        let who = Recording { device: "k-01".into(), role: "kiosk", terminal: "t".into(), boot: "b".into(), seed: [1; 32] };
+        let who = Recording {
+            device: "k-01".into(),
+            role: "kiosk",
+            till: "1".into(),
+            terminal: "t".into(),
+            boot: "b".into(),
+            seed: [1; 32],
+        };
         let kiosk = Kiosk::new(Config::default(), content.catalogue.clone());
         let engine = Engine::new(kiosk, Recorder::new(who), Box::new(world.clone()), Box::new(world.clone()));
         let now = Now { mono_ms: 1, utc_ms: Some(1_795_257_000_000), offset_min: 0, quality: ClockQuality::Synced };

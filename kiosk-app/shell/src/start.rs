@@ -121,7 +121,7 @@ impl Recording {
     /// When the system gives no random numbers.
     pub fn here(device: &str, role: &'static str) -> Result<Self> {
         let terminal = format!("{device}/terminal");
-        Ok(Self { device: device.to_owned(), role, terminal, boot: boot_id(), seed: seed()? })
+        Ok(Self { device: device.to_owned(), role, till: device.to_owned(), terminal, boot: boot_id(), seed: seed()? })
     }
 }
 

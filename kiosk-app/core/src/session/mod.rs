@@ -31,6 +31,7 @@ use crate::{
     basket::{Basket, Draft, Priced},
     catalogue::{Allergen, CategoryId, Lang, Service},
     config::Config,
+    desk::{DeskIntent, DeskView},
     device::{Assurance, DeviceEvent, DeviceKind, Guest, Health, Method},
     effect::Who,
     event::{PlacedOrder, Problem, Stage},
@@ -48,6 +49,8 @@ pub enum Input {
     Intent(Intent),
     /// Hardware says something.
     Device(DeviceEvent),
+    /// Staff want something.
+    Desk(DeskIntent),
     /// An effect could not be carried out; those after it were not begun.
     EffectFailed(Failure),
     /// Time passed. Due no later than [`Snapshot::next_tick_ms`].
@@ -162,6 +165,8 @@ pub struct Snapshot {
     pub visit: Option<Id>,
     /// True where 'pay at the counter' is offered.
     pub pay_at_counter: bool,
+    /// The staff's desk over everything else, `None` while it is closed.
+    pub desk: Option<Box<DeskView>>,
     /// Monotonic time at which a [`Input::Tick`] is due, `None` while nothing is timed.
     pub next_tick_ms: Option<u64>,
 }
@@ -279,6 +284,8 @@ impl Session {
             Input::Device(event) => self.device(turn, event),
             Input::EffectFailed(Failure::Device(kind)) => self.device_failed(turn, kind),
             Input::Tick => self.tick(turn),
+            // The desk's own.
+            Input::Desk(_) => {}
             // The kiosk takes these back before anything else is asked.
             Input::EffectFailed(Failure::Record) => {}
         }
@@ -297,6 +304,9 @@ impl Session {
             DeviceEvent::TerminalStatus { attempt, code } => self.terminal_status(turn, attempt, code),
             DeviceEvent::Printed { order, health } => self.printed(turn, order, health),
             DeviceEvent::Health(kind, health) => self.health(kind, health),
+            // The desk's own.
+            DeviceEvent::SignedIn { .. } | DeviceEvent::PinChosen { .. } | DeviceEvent::Found { .. } | DeviceEvent::Badges(_) => {
+            }
             // Settled by the payments first.
             DeviceEvent::CommandEnded { .. }
             | DeviceEvent::CommandAcknowledged { .. }

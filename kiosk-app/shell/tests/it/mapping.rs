@@ -7,6 +7,8 @@ use kiosk_core::{
     Record, Service, Stage, TaxAmount, Tender,
     device::{Assurance, Consent, Method},
     event::{BasketAction, Outcome, PaymentFact, Problem, Progress, TaskKind, TerminalBook, Trigger},
+    staff::Act,
+    till::{EntryKind, Line, Opening, Till},
 };
 use kiosk_shell::{Recorder, Recording};
 use serde_json::json;
@@ -15,6 +17,7 @@ fn recorder() -> Recorder {
     Recorder::new(Recording {
         device: "k-01".into(),
         role: "kiosk",
+        till: "1".into(),
         terminal: "k-01/terminal".into(),
         boot: "boot-1".into(),
         seed: [1; 32],
@@ -97,12 +100,23 @@ fn wire_type(event: &Event) -> &'static str {
         Event::HelpCalled { .. } => "cem.help.called.v1",
         Event::ProblemShown { .. } => "cem.problem.shown.v1",
         Event::ConsentChanged { .. } => "cem.consent.changed.v1",
+        Event::Booked(entry) => match entry.kind {
+            EntryKind::Opened | EntryKind::Float => "cem.till.opened.v1",
+            EntryKind::PaidIn | EntryKind::PaidOut | EntryKind::SafeDrop => "cem.till.cash_moved.v1",
+            EntryKind::NoSale => "cem.till.drawer_opened.v1",
+            EntryKind::Closed => "cem.till.closed.v1",
+            // Other events say it.
+            _ => "",
+        },
+        Event::StaffSignedIn { .. } => "cem.staff.signed_in.v1",
+        Event::StaffApproved { .. } => "cem.staff.approved.v1",
+        Event::PriceOverridden { .. } => "cem.price.overridden.v1",
     }
 }
 
 fn one_of_each() -> Vec<Event> {
     let token = "1:00ff".to_owned();
-    vec![
+    let mut events = vec![
         Event::PresenceSeen { seconds: 3 },
         Event::VisitStarted { visit: Id([2; 16]), trigger: Trigger::Touch, language: "en".into() },
         Event::VisitIdentified { method: Method::Uid, assurance: Assurance::Low, visits_before: Some(9), token, counter: None },
@@ -135,7 +149,34 @@ fn one_of_each() -> Vec<Event> {
         Event::HelpCalled { stage: Stage::Browse },
         Event::ProblemShown { problem: Problem::PrinterBlocked, stage: Stage::Done },
         Event::ConsentChanged { from: Consent::Service, to: Consent::None },
-    ]
+        Event::StaffSignedIn { staff: "1001".into() },
+        Event::StaffApproved {
+            staff: "1002".into(),
+            act: Act::Refund,
+            subject: Id([3; 16]).to_string(),
+            amount: Some(Minor(390)),
+        },
+        Event::PriceOverridden {
+            sku: "x".into(),
+            from: Minor(390),
+            to: Minor(300),
+            reason: "goodwill".into(),
+            staff: "1001".into(),
+        },
+    ];
+    events.extend(book());
+    events
+}
+
+/// A till's book with a line of each kind.
+fn book() -> Vec<Event> {
+    let mut till = Till::default();
+    let opening = Opening { shift: Id([8; 16]), business_date: "2026-11-21", utc_ms: None };
+    let write = |kind| {
+        let line = Line { amount: Minor(100), staff: "1001".into(), reason: "test".into(), ..Line::default() };
+        till.write(kind, line, opening)
+    };
+    EntryKind::ALL.into_iter().flat_map(write).map(|entry| Event::Booked(entry.into())).collect()
 }
 
 #[test]

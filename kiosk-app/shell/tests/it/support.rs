@@ -60,6 +60,7 @@ pub(crate) fn recorder() -> Recorder {
     Recorder::new(Recording {
         device: "k-01".into(),
         role: "kiosk",
+        till: "1".into(),
         terminal: "k-01/terminal".into(),
         boot: "boot-1".into(),
         seed: [1; 32],

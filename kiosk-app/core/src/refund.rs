@@ -1,0 +1,346 @@
+//! What is given back: how much it is worth, exact to the cent over any number of partial refunds, and where it goes.
+//!
+//! - A refund names lines and quantities. A combo goes back with its parts, in whole combos.
+//! - What is worth what is *cumulative*: of a line of `q` pieces, `k` pieces are worth `round(amount * k / q)`, and a refund
+//!   is worth the difference between what has gone back after it and before it. So the parts always sum up to the whole,
+//!   and no order of refunds is better than another. Added tax is what the tax of the order was before, less what
+//!   it is on what remains; tip and points follow the share of the goods.
+//! - It goes back the way it came: to each payment no more than it brought, less what already went back to it; what can go
+//!   back without cash goes back without cash first.
+
+use crate::{
+    basket::TaxAmount,
+    catalogue::Service,
+    ids::Id,
+    money::{Minor, scale},
+    payments::Tender,
+};
+use alloc::{string::String, vec::Vec};
+
+/// The most lines of one refund; an order has no more.
+pub const LINES_MAX: usize = 500;
+
+/// An order as it was sold, read back from disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sold {
+    /// The order.
+    pub order: Id,
+    /// The visit it was placed in.
+    pub visit: Option<Id>,
+    /// Called out: 'A-17'.
+    pub number: String,
+    /// Called out, may be empty. For the screen, never for reports.
+    pub called_name: String,
+    /// Eat in or takeaway.
+    pub service: Service,
+    /// The shop's day.
+    pub business_date: String,
+    /// When it was placed.
+    pub placed_utc_ms: Option<i64>,
+    /// Where it stands.
+    pub state: SoldState,
+    /// The till's receipt number, `None` where it has none yet.
+    pub serial: Option<u32>,
+    /// Lines, combo parts after their combo.
+    pub lines: Vec<SoldLine>,
+    /// Tax, one entry a code.
+    pub tax: Vec<TaxAmount>,
+    /// On top of the goods.
+    pub tip: Minor,
+    /// Loyalty points that it earned, less those that it burned.
+    pub points: i64,
+    /// What was to be paid, the tip not included.
+    pub total: Minor,
+    /// What was paid, payment by payment, oldest first.
+    pub taken: Vec<Taken>,
+    /// What has gone back, or may have: a refund whose end nobody knows counts.
+    pub returned: Vec<Pick>,
+}
+
+/// Where an order stands, as far as the desk is concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SoldState {
+    /// To be paid.
+    #[default]
+    Unpaid,
+    /// Paid, with the kitchen or handed over.
+    Paid,
+    /// Will not be made.
+    Cancelled,
+}
+
+/// A line of an order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SoldLine {
+    /// Number within the order.
+    pub line: u32,
+    /// The combo it belongs to.
+    pub parent: Option<u32>,
+    /// SKU.
+    pub sku: String,
+    /// As on the receipt.
+    pub name: String,
+    /// How many.
+    pub quantity: u16,
+    /// The whole line, modifiers included, its share of discounts taken off.
+    pub amount: Minor,
+    /// Tax code.
+    pub tax_code: String,
+}
+
+/// Money that an order brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The payment.
+    pub payment: Id,
+    /// The attempt that brought it.
+    pub attempt: Id,
+    /// How.
+    pub tender: Tender,
+    /// How much, tip included.
+    pub amount: Minor,
+    /// The terminal's receipt number.
+    pub receipt: Option<u32>,
+    /// True where a reversal on this terminal can undo it: same terminal, before its end of day.
+    pub reversible: bool,
+    /// Scheme and last digits, may be empty.
+    pub masked: String,
+    /// How much of it went back, or may have.
+    pub returned: Minor,
+}
+
+/// So many of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pick {
+    /// Its number within the order; never a combo part.
+    pub line: u32,
+    /// How many, at least 1.
+    pub quantity: u16,
+}
+
+/// Why nothing can go back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundError {
+    /// Nothing was picked.
+    Nothing,
+    /// The order has no such line, or it is part of a combo.
+    NoSuchLine,
+    /// More than what is left of that line.
+    TooMany,
+    /// More than what the payments have left.
+    NotPaid,
+}
+
+/// What a refund is worth.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Worth {
+    /// Line by line, in the order's order: what was picked and its amount (added tax not included), combo parts in it.
+    pub lines: Vec<(Pick, Minor)>,
+    /// Sum of the lines.
+    pub goods: Minor,
+    /// Tax in it, one entry a code; amounts above zero.
+    pub tax: Vec<TaxAmount>,
+    /// Tip that goes back with it.
+    pub tip: Minor,
+    /// Points that are taken back (above zero) or given back (below).
+    pub points: i64,
+    /// What goes back: goods, added tax and tip.
+    pub total: Minor,
+}
+
+/// How money goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The terminal undoes its payment.
+    Reverse {
+        /// Receipt number of that payment.
+        receipt: u32,
+    },
+    /// To a card at the terminal.
+    Card,
+    /// Out of the drawer.
+    Cash,
+    /// To the gift card, wallet or points that it came from.
+    Account,
+}
+
+/// Money that goes back to one payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Back {
+    /// The payment.
+    pub payment: Id,
+    /// The attempt that brought it.
+    pub original: Id,
+    /// The tender of that payment.
+    pub tender: Tender,
+    /// How much.
+    pub amount: Minor,
+    /// How.
+    pub way: Way,
+}
+
+impl Sold {
+    /// How many of a line have gone back, or may have.
+    pub fn returned_of(&self, line: u32) -> u16 {
+        returned_of(&self.returned, line)
+    }
+
+    /// Lines that can be picked: all but combo parts.
+    pub fn tops(&self) -> impl Iterator<Item = &SoldLine> {
+        self.lines.iter().filter(|line| line.parent.is_none())
+    }
+
+    /// A line with its combo parts, in whole.
+    pub fn whole(&self, line: &SoldLine) -> Minor {
+        let parts = self.lines.iter().filter(|part| part.parent == Some(line.line));
+        line.amount + parts.map(|part| part.amount).sum()
+    }
+
+    /// What can still go back to all payments together.
+    pub fn left(&self) -> Minor {
+        self.taken.iter().map(|taken| taken.left()).sum()
+    }
+
+    /// What is picked is worth, given what has gone back before.
+    ///
+    /// # Errors
+    /// [`RefundError`], but never [`RefundError::NotPaid`].
+    pub fn worth(&self, picks: &[Pick]) -> Result<Worth, RefundError> {
+        if picks.is_empty() || picks.iter().any(|pick| pick.quantity == 0) || picks.len() > LINES_MAX {
+            return Err(RefundError::Nothing);
+        }
+        let mut after = self.returned.clone();
+        for pick in picks {
+            let line = self.tops().find(|line| line.line == pick.line).ok_or(RefundError::NoSuchLine)?;
+            after.push(*pick);
+            if u32::from(line.quantity) < sum_of(&after, pick.line) {
+                return Err(RefundError::TooMany);
+            }
+        }
+        Ok(self.between(&self.returned, &after))
+    }
+
+    fn between(&self, before: &[Pick], after: &[Pick]) -> Worth {
+        let mut lines = Vec::new();
+        for line in self.tops() {
+            let (was, is) = (returned_of(before, line.line), returned_of(after, line.line));
+            if is > was {
+                let pick = Pick { line: line.line, quantity: is - was };
+                lines.push((pick, self.gone(line, is) - self.gone(line, was)));
+            }
+        }
+        let goods: Minor = lines.iter().map(|(_, amount)| *amount).sum();
+        let tax: Vec<TaxAmount> = self.tax.iter().map(|tax| self.tax_between(tax, before, after)).collect();
+        let added: Minor = tax.iter().filter(|tax| !tax.included).map(|tax| tax.amount).sum();
+        let all: Minor = self.lines.iter().map(|line| line.amount).sum();
+        let (was, is) = (self.goods_gone(before), self.goods_gone(after));
+        let tip = share(self.tip, is, all) - share(self.tip, was, all);
+        let points = share(Minor(self.points), is, all) - share(Minor(self.points), was, all);
+        let tax = tax.into_iter().filter(|tax| tax.base != Minor::ZERO || tax.amount != Minor::ZERO).collect();
+        Worth { lines, goods, tax, tip, points: points.0, total: goods + added + tip }
+    }
+
+    /// What has gone back of a line and its parts once `pieces` of it have.
+    fn gone(&self, line: &SoldLine, pieces: u16) -> Minor {
+        let with_parts = self.lines.iter().filter(|part| part.line == line.line || part.parent == Some(line.line));
+        with_parts.map(|part| gone(part.amount, pieces, line.quantity)).sum()
+    }
+
+    fn goods_gone(&self, returned: &[Pick]) -> Minor {
+        self.tops().map(|line| self.gone(line, returned_of(returned, line.line))).sum()
+    }
+
+    /// What has gone back of the lines of a tax code.
+    fn code_gone(&self, code: &str, returned: &[Pick]) -> Minor {
+        let amount = |line: &SoldLine| {
+            let top = line.parent.unwrap_or(line.line);
+            let of = self.lines.iter().find(|l| l.line == top).map_or(line.quantity, |l| l.quantity);
+            gone(line.amount, returned_of(returned, top), of)
+        };
+        self.lines.iter().filter(|line| line.tax_code == code).map(amount).sum()
+    }
+
+    /// The tax of the order before, less the tax of what remains after.
+    fn tax_between(&self, tax: &TaxAmount, before: &[Pick], after: &[Pick]) -> TaxAmount {
+        let all: Minor = self.lines.iter().filter(|line| line.tax_code == tax.code).map(|line| line.amount).sum();
+        // The tax of an order of what remains; where the order was sold with another rounding, its share of that.
+        let by_rate = |left: Minor| {
+            let rate = u64::from(tax.rate_ppm);
+            scale(left, rate, if tax.included { 1_000_000 + rate } else { 1_000_000 })
+        };
+        let exact = by_rate(all) == tax.amount;
+        let at = |returned: &[Pick]| {
+            let left = all - self.code_gone(&tax.code, returned);
+            (left, if exact { by_rate(left) } else { share(tax.amount, left, all) })
+        };
+        let ((left_before, tax_before), (left_after, tax_after)) = (at(before), at(after));
+        let (gross, amount) = (left_before - left_after, tax_before - tax_after);
+        let base = if tax.included { gross - amount } else { gross };
+        TaxAmount { base, amount, ..tax.clone() }
+    }
+
+    /// Where `total` goes. Payments that can take it without cash come first, oldest first.
+    ///
+    /// # Errors
+    /// [`RefundError::NotPaid`] where the payments have less left.
+    pub fn split(&self, total: Minor) -> Result<Vec<Back>, RefundError> {
+        if total <= Minor::ZERO {
+            return Err(RefundError::Nothing);
+        }
+        if total > self.left() {
+            return Err(RefundError::NotPaid);
+        }
+        let (mut left, mut backs) = (total, Vec::new());
+        let without_cash = self.taken.iter().filter(|taken| taken.tender != Tender::Cash);
+        for taken in without_cash.chain(self.taken.iter().filter(|taken| taken.tender == Tender::Cash)) {
+            let amount = taken.left().min(left);
+            if amount > Minor::ZERO {
+                left -= amount;
+                backs.push(taken.back(amount));
+            }
+        }
+        Ok(backs)
+    }
+}
+
+impl Taken {
+    /// What of it has not gone back.
+    pub fn left(&self) -> Minor {
+        (self.amount - self.returned).max(Minor::ZERO)
+    }
+
+    fn back(&self, amount: Minor) -> Back {
+        let way = match (self.tender, self.receipt) {
+            (Tender::Cash, _) => Way::Cash,
+            // A reversal undoes the whole payment or nothing.
+            (Tender::Card, Some(receipt)) if self.reversible && amount == self.amount && self.returned == Minor::ZERO => {
+                Way::Reverse { receipt }
+            }
+            (Tender::Card, _) => Way::Card,
+            (Tender::Wallet | Tender::Gift | Tender::Points, _) => Way::Account,
+        };
+        Back { payment: self.payment, original: self.attempt, tender: self.tender, amount, way }
+    }
+}
+
+fn sum_of(picks: &[Pick], line: u32) -> u32 {
+    picks.iter().filter(|pick| pick.line == line).map(|pick| u32::from(pick.quantity)).sum()
+}
+
+fn returned_of(picks: &[Pick], line: u32) -> u16 {
+    u16::try_from(sum_of(picks, line)).unwrap_or(u16::MAX)
+}
+
+/// What `pieces` of `of` are worth.
+fn gone(amount: Minor, pieces: u16, of: u16) -> Minor {
+    if pieces >= of { amount } else { scale(amount, u64::from(pieces), u64::from(of)) }
+}
+
+/// The share of `whole` that belongs to `part` of `all`; all of it where nothing can be told apart.
+fn share(whole: Minor, part: Minor, all: Minor) -> Minor {
+    match (u64::try_from(part.0), u64::try_from(all.0)) {
+        (_, Ok(0)) => Minor::ZERO,
+        (Ok(part), Ok(all)) => scale(whole, part, all),
+        _ => Minor::ZERO,
+    }
+}
