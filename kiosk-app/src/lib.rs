@@ -12,6 +12,7 @@
 //! changed; touches go out as [`kiosk_core::Intent`]s. What is decided is decided in kiosk-core; what is carried out is
 //! carried out in kiosk-shell.
 
+mod alive;
 pub mod args;
 mod board;
 mod commands;

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-only
 //! On a display: Slint's own window, fed by the shell.
 
-use crate::{args::Args, board, feed::Feed, stop, ui::Ui};
+use crate::{
+    alive::{self, Watchdog},
+    args::Args,
+    board,
+    feed::Feed,
+    stop,
+    ui::Ui,
+};
 use anyhow::{Context as _, Result};
 use kiosk_core::Now;
 use kiosk_shell::{Clock, Content, KioskConfig, Shell, ShellHandle, SystemClock};
+use sd_notify::NotifyState;
 use slint::{ComponentHandle as _, PhysicalSize, Timer, TimerMode};
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
@@ -22,6 +30,7 @@ struct Screen {
     handle: ShellHandle,
     content: Arc<Content>,
     clock: Arc<SystemClock>,
+    watchdog: Watchdog,
 }
 
 /// Shows the kiosk until it is asked to stop.
@@ -42,7 +51,7 @@ pub(crate) fn run(config: &KioskConfig, args: &Args) -> Result<()> {
     let handle = shell.handle();
     let ui = open(config, args, &handle)?;
     let content = handle.content();
-    SCREEN.set(Some(Screen { ui, feed, handle, content, clock }));
+    SCREEN.set(Some(Screen { ui, feed, handle, content, clock, watchdog: Watchdog::of_this_process() }));
     stop::on_signal(|| {
         let _ = slint::invoke_from_event_loop(|| {
             let _ = slint::quit_event_loop();
@@ -51,7 +60,10 @@ pub(crate) fn run(config: &KioskConfig, args: &Args) -> Result<()> {
     let tick = Timer::default();
     tick.start(TimerMode::Repeated, TICK, draw_latest_and_time);
     draw_latest();
+    // The first round of the event loop draws; the second one knows that it was drawn.
+    Timer::single_shot(Duration::ZERO, || Timer::single_shot(Duration::ZERO, say_ready));
     let ended = slint::run_event_loop().context("the window's event loop failed");
+    alive::tell(NotifyState::Stopping);
     drop(tick);
     SCREEN.set(None);
     shell.stop();
@@ -80,6 +92,11 @@ fn open(config: &KioskConfig, args: &Args, handle: &ShellHandle) -> Result<Ui> {
     Ok(ui)
 }
 
+fn say_ready() {
+    tracing::info!("the screen is up");
+    alive::tell(NotifyState::Ready);
+}
+
 fn draw_latest() {
     with_screen(Screen::draw_latest);
 }
@@ -89,6 +106,7 @@ fn draw_latest_and_time() {
         screen.draw_latest();
         let now = screen.now();
         screen.ui.refresh(now);
+        screen.watchdog.look(&screen.handle);
     });
 }
 

@@ -25,7 +25,8 @@
 //! wake    = "…"       # default: the outbox with `.wake` added
 //! ask     = "…"       # default: the outbox with `.ask` added
 //! kiosk   = "…"       # default: the outbox with `.kiosk` added
-//! uids    = []        # users beside the agent's own who may ask
+//! uids    = []        # users beside the agent's own who may ask, by number
+//! users   = []        # the same by name: ["cem-kiosk"] where processes have users of their own
 //! control = "…"       # default: the state file with `.ctl` added
 //!
 //! [[mirror]]          # any number
@@ -149,6 +150,8 @@ pub struct Link {
     pub kiosk: Option<PathBuf>,
     /// Users beside the agent's own who may ask, by number.
     pub uids: Vec<u32>,
+    /// The same, by name.
+    pub users: Vec<String>,
     /// Commands of `sync-agent` itself to the running agent.
     pub control: Option<PathBuf>,
 }

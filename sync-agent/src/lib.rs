@@ -13,6 +13,7 @@
 //! - [`visitors`] knows who a card is, [`report`] what the device says about itself, [`clock`] the time without a clock.
 //! - [`run`] puts all of it together, [`supervise`] names and watches the tasks.
 
+pub mod alive;
 pub mod clock;
 pub mod config;
 pub mod control;

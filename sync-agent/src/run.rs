@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use edge_db::OpenError;
-use edge_db::link::{AskServer, AskService, WakeReceiver};
+use edge_db::link::{AskServer, AskService, WakeReceiver, uid_of};
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 
+use crate::alive;
 use crate::config::Config;
 use crate::control::{Holder, Server};
 use crate::engine::{Engine, Limits};
@@ -60,6 +62,8 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
         // Whoever follows the events learns by this line that everything listens and that it may be told to stop.
         printer.say("running");
     }
+    tasks.spawn("watchdog", alive::feed(upload.beats()));
+    alive::tell(NotifyState::Ready);
     let mut upload = tokio::spawn(upload.run(Until::STOPPED));
     tokio::select! {
         () = stop_signal.received() => {}
@@ -73,6 +77,7 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
         }
     }
     info!("stopping");
+    alive::tell(NotifyState::Stopping);
     let _ = stop.send(true);
     match tokio::time::timeout(STOP_BOUND, upload).await {
         Ok(Ok(Ok(None))) => info!("everything is sent"),
@@ -188,9 +193,17 @@ fn serve_questions(config: &Config, client: &Client, store: &Store, tasks: &mut 
     let runtime = tokio::runtime::Handle::current();
     let path = config.ask_path();
     let shown = path.display().to_string();
-    let server =
-        AskServer::bind(path, &config.link.uids).with_context(|| format!("{shown}: cannot listen for the kiosk's questions"))?;
+    let server = AskServer::bind(path, &who_may_ask(config)?)
+        .with_context(|| format!("{shown}: cannot listen for the kiosk's questions"))?;
     Ok(server.serve(move |ask| runtime.block_on(visitors.answer(ask)))?)
+}
+
+fn who_may_ask(config: &Config) -> anyhow::Result<Vec<u32>> {
+    let mut uids = config.link.uids.clone();
+    for user in &config.link.users {
+        uids.push(uid_of(user).context("`link.users`")?);
+    }
+    Ok(uids)
 }
 
 fn start_reports(config: &Arc<Config>, client: &Client, store: &Store, dates: mpsc::Receiver<(i64, u64)>, tasks: &mut Tasks) {

@@ -1,6 +1,9 @@
 //! The sync agent, seen from the kiosk: asked over its socket, read from its file, and answered.
 
-use crate::adapters::{AgentSide, Look, Resolved};
+use crate::{
+    adapters::{AgentSide, Look, Resolved},
+    config::AgentPaths,
+};
 use edge_db::{
     Outbox,
     link::{Answer, Ask, AskClient, AskServer, AskService},
@@ -64,8 +67,8 @@ pub(crate) fn backend_at(ask: &Path) -> Look {
 }
 
 /// Answers the agent's questions until the returned service is dropped.
-pub(crate) fn answer_at(path: &Path, outbox: Arc<Outbox>) -> io::Result<AskService> {
-    AskServer::bind(path, &[])?.serve(move |ask| match ask {
+pub(crate) fn answer_at(paths: &AgentPaths, outbox: Arc<Outbox>) -> io::Result<AskService> {
+    AskServer::bind(&paths.answer, &paths.uids)?.serve(move |ask| match ask {
         Ask::Ping => Answer::Done,
         Ask::OpenLog { log } => open_log(&outbox, log),
         // What a visitor left in kiosk.db is not erased by this version, and it does not say that it were.
@@ -140,7 +143,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let outbox = Arc::new(Outbox::open(small(dir.path().join("kiosk.db"))).unwrap());
         let path = dir.path().join("kiosk.ask");
-        let _service = answer_at(&path, outbox.clone()).unwrap();
+        let paths =
+            AgentPaths { ask: path.clone(), wake: path.clone(), agent_db: path.clone(), answer: path.clone(), uids: Vec::new() };
+        let _service = answer_at(&paths, outbox.clone()).unwrap();
         let mut agent = AskClient::new(&path);
         let old = outbox.log().unwrap().log;
         for _ in 0..2 {

@@ -19,6 +19,7 @@
 //! wake = "run/wake.sock"           # datagram after each commit
 //! agent_db = "data/agent.db"       # visitor cache, opened read-only
 //! answer = "run/kiosk.sock"        # where the agent asks this kiosk; default: kiosk.db with `.kiosk` added
+//! users = ["cem-agent"]            # who may ask there, beside this kiosk's own user
 //!
 //! [session]                        # optional, as is each key
 //! idle_s = 45
@@ -30,6 +31,7 @@
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use ed25519_dalek::VerifyingKey;
+use edge_db::link::uid_of;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     fs,
@@ -122,6 +124,8 @@ pub struct AgentPaths {
     pub agent_db: PathBuf,
     /// SEQPACKET socket where this kiosk answers the agent.
     pub answer: PathBuf,
+    /// Numbers of the users who may ask there, beside this process's own.
+    pub uids: Vec<u32>,
 }
 
 /// Time-outs of a visit, `None` for the core's own default.
@@ -177,6 +181,8 @@ struct RawAgent {
     wake: PathBuf,
     agent_db: PathBuf,
     answer: Option<PathBuf>,
+    #[serde(default)]
+    users: Vec<String>,
 }
 
 fn default_letter() -> char {
@@ -220,6 +226,7 @@ impl KioskConfig {
         check_range("session.done_s", raw.session.done_s, 3, 120)?;
         let bytes = read_tenant_key(&from.join(&raw.cem.tenant_key_file))?;
         let data = from.join(raw.data);
+        let uids = raw.agent.as_ref().map(|agent| who_may_ask(&agent.users)).transpose()?.unwrap_or_default();
         Ok(Self {
             store: raw.store,
             device: raw.device,
@@ -234,6 +241,7 @@ impl KioskConfig {
                 wake: from.join(agent.wake),
                 agent_db: from.join(agent.agent_db),
                 answer: agent.answer.map_or_else(|| data.join("kiosk.db.kiosk"), |answer| from.join(answer)),
+                uids,
             }),
             session: raw.session,
             data,
@@ -291,6 +299,11 @@ fn check_id(key: &'static str, id: &str) -> std::result::Result<(), Fault> {
     Err(Fault::new(key, format!("'{shown}' is not 1 to {ID_CHARS} of a-z, 0-9 and '-'")))
 }
 
+fn who_may_ask(users: &[String]) -> std::result::Result<Vec<u32>, Fault> {
+    let uid = |user: &String| uid_of(user).map_err(|error| Fault::new("agent.users", error.to_string()));
+    users.iter().map(uid).collect()
+}
+
 fn check_range(key: &'static str, value: Option<u32>, min: u32, max: u32) -> std::result::Result<(), Fault> {
     match value {
         Some(value) if !(min..=max).contains(&value) => {
@@ -328,7 +341,7 @@ fn read_tenant_key(path: &Path) -> std::result::Result<[u8; 32], Fault> {
         )),
         _ => fault(format!("{shown} cannot be read: {error}")),
     })?;
-    if meta.permissions().mode() & 0o077 != 0 {
+    if meta.permissions().mode() & others(path) != 0 {
         return Err(fault(format!("others can read {shown}; run: chmod 600 {shown}")));
     }
     let wrong = || fault(format!("{shown} must hold 64 hex digits and nothing else"));
@@ -337,6 +350,13 @@ fn read_tenant_key(path: &Path) -> std::result::Result<[u8; 32], Fault> {
     }
     let text = fs::read_to_string(path).map_err(|error| fault(format!("{shown} cannot be read: {error}")))?;
     hex32(text.trim()).ok_or_else(wrong)
+}
+
+/// Permission bits that make a secret readable by others. Where systemd hands it over as a credential, an access list lets
+/// this service's user in, and its mask shows as the group's bits.
+fn others(path: &Path) -> u32 {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    if credentials.is_some_and(|folder| path.starts_with(folder)) { 0o007 } else { 0o077 }
 }
 
 fn hex32(text: &str) -> Option<[u8; 32]> {

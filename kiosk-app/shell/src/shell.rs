@@ -92,7 +92,7 @@ impl Shell {
         let wires = Wires::new(sender.clone(), stopping.clone(), end);
         let hands = Hands::start(fitted, &wires, currency.clone()).context("the adapters could not be started")?;
         content::watch(known, wires).context("the content could not be watched")?;
-        let asked = config.agent.as_ref().map(|agent| agent::answer_at(&agent.answer, disk.outbox.clone())).transpose();
+        let asked = config.agent.as_ref().map(|agent| agent::answer_at(agent, disk.outbox.clone())).transpose();
         let asked = asked.context("agent.answer: the socket cannot be made")?;
         let journal = Box::new(OutboxJournal::new(disk.outbox));
         let engine = Engine::new(disk.kiosk, disk.recorder, journal, Box::new(hands));

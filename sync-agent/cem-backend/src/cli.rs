@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{backup, keys, seed, serve, store, tokens};
+use crate::{backup, keys, seed, serve, store, tls, tokens};
 use anyhow::Context;
 use cem_contract::{key_id, time};
 use clap::{Args, Parser, Subcommand};
@@ -20,7 +20,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until told to stop. The first line on stdout is `listening on http://ADDRESS:PORT`.
+    /// Serve until told to stop. The first line on stdout is `listening on http://ADDRESS:PORT`, with TLS `https://…`.
     Serve(Serve),
     /// Make a token and print it; or list and revoke tokens.
     Token(Token),
@@ -55,6 +55,12 @@ struct Serve {
     /// Address and port; port 0 takes any free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// Serve TLS with this certificate chain (PEM), the server's own first. SIGHUP reads chain and key again.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Take static staff tokens (with `CEM-Staff: <id>`). For tests and demonstrations only.
     #[arg(long)]
     allow_static_staff: bool,
@@ -120,8 +126,9 @@ struct Restore {
 /// Does what the command line says.
 pub(crate) fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Serve(Serve { data, listen, allow_static_staff }) => {
-            serve::run(&data.data, serve::Options { listen, allow_static_staff })
+        Command::Serve(Serve { data, listen, tls_cert, tls_key, allow_static_staff }) => {
+            let tls = tls::files(tls_cert.as_deref(), tls_key.as_deref());
+            serve::run(&data.data, serve::Options { listen, tls, allow_static_staff })
         }
         Command::Token(Token { command: Some(TokenCommand::List(data)), .. }) => list(&data),
         Command::Token(Token { command: Some(TokenCommand::Revoke { data, id }), .. }) => {

@@ -5,11 +5,12 @@
 //! means on disk; an event has one effect however often it is sent; what is stored decides, not the order of arrival;
 //! an erased person is gone from every answer.
 //!
-//! It terminates no TLS: it listens on loopback, or behind a proxy that does. It never logs tokens, names or visitor
-//! ids. Static staff tokens are refused unless it is started with `--allow-static-staff`.
+//! It serves TLS with `--tls-cert` and `--tls-key`; without them it belongs on loopback, or behind a proxy that does. It
+//! never logs tokens, names or visitor ids. Static staff tokens are refused unless it is started with `--allow-static-staff`.
 //!
 //! ```text
 //! cem-backend serve --listen 127.0.0.1:0 --data DIR
+//! cem-backend serve --listen 0.0.0.0:8443 --data DIR --tls-cert chain.pem --tls-key key.pem
 //! cem-backend token --data DIR --scope device --source /stores/s-001/devices/k-01
 //! cem-backend token list --data DIR
 //! cem-backend token revoke --data DIR ID
@@ -19,6 +20,7 @@
 //! cem-backend restore --data DIR --from FILE
 //! ```
 
+mod alive;
 mod backup;
 mod cli;
 mod feed;
@@ -30,6 +32,7 @@ mod people;
 mod seed;
 mod serve;
 mod store;
+mod tls;
 mod tokens;
 
 use std::{io::IsTerminal, process::ExitCode};

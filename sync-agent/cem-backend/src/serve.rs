@@ -1,13 +1,18 @@
 //! `cem-backend serve`: the composition root.
 
-use crate::{feed, http, keys, store};
+use crate::{
+    alive, feed, http, keys, store,
+    tls::{Certificate, Files, TlsListener},
+};
 use anyhow::Context;
-use axum::serve::ListenerExt;
-use std::{io::Write, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use axum::serve::{Listener, ListenerExt};
+use sd_notify::NotifyState;
+use std::{fmt::Debug, io::Write, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
+    task::JoinHandle,
 };
 
 /// Requests under way when the program is told to stop get this long.
@@ -18,6 +23,8 @@ const PRUNE: Duration = Duration::from_secs(60 * 60);
 /// How to serve.
 pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
+    /// Without: plain HTTP.
+    pub(crate) tls: Option<Files>,
     pub(crate) allow_static_staff: bool,
 }
 
@@ -38,8 +45,7 @@ async fn serve(store: store::Store, key: cem_contract::SigningKey, options: Opti
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
     let address = listener.local_addr()?;
-    // Answers are small and waited for.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let certificate = options.tls.map(Certificate::load).transpose()?;
     let (stop, stopping) = watch::channel(false);
     let app = http::App {
         store: store.clone(),
@@ -51,14 +57,19 @@ async fn serve(store: store::Store, key: cem_contract::SigningKey, options: Opti
         tracing::warn!("static staff tokens are taken: for tests and demonstrations only");
     }
     let prune = tokio::spawn(prune(store.clone()));
-    let mut told = stopping;
-    let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
-        // An error would mean that the sender is gone: then it is time to stop as well.
-        let _ = told.wait_for(|stop| *stop).await;
-    });
-    let mut server = tokio::spawn(async move { server.await });
-    announce(address)?;
-    tracing::info!(%address, "serving");
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    let mut server = match certificate {
+        Some(certificate) => {
+            read_again_on_hangup(certificate.clone())?;
+            spawn(TlsListener::start(listener, certificate)?, app, stopping)
+        }
+        // Answers are small and waited for.
+        None => spawn(listener.tap_io(|stream| drop(stream.set_nodelay(true))), app, stopping),
+    };
+    announce(scheme, address)?;
+    let fed = tokio::spawn(alive::feed(store.writer.clone()));
+    alive::tell(NotifyState::Ready);
+    tracing::info!(%address, scheme, "serving");
 
     let failed = tokio::select! {
         _ = terminate.recv() => None,
@@ -67,18 +78,46 @@ async fn serve(store: store::Store, key: cem_contract::SigningKey, options: Opti
         _ = &mut server => Some("the server has stopped"),
     };
     tracing::info!("stopping");
+    alive::tell(NotifyState::Stopping);
     stop.send_replace(true);
     prune.abort();
+    fed.abort();
     if !server.is_finished() && tokio::time::timeout(LAST_REQUESTS, &mut server).await.is_err() {
         server.abort();
     }
     failed.map_or(Ok(()), |why| Err(anyhow::anyhow!(why)))
 }
 
+fn spawn<L>(listener: L, app: http::App, mut told: watch::Receiver<bool>) -> JoinHandle<std::io::Result<()>>
+where
+    L: Listener,
+    L::Addr: Debug,
+{
+    let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
+        // An error would mean that the sender is gone: then it is time to stop as well.
+        let _ = told.wait_for(|stop| *stop).await;
+    });
+    tokio::spawn(async move { server.await })
+}
+
+/// A renewed certificate comes into force without a restart.
+fn read_again_on_hangup(certificate: Arc<Certificate>) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match certificate.reload() {
+                Ok(()) => tracing::info!("the certificate was read again"),
+                Err(error) => tracing::error!(error = format!("{error:#}"), "the old certificate stays in force"),
+            }
+        }
+    });
+    Ok(())
+}
+
 /// The one line on stdout, for whoever started us.
-fn announce(address: SocketAddr) -> anyhow::Result<()> {
+fn announce(scheme: &str, address: SocketAddr) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "listening on http://{address}")?;
+    writeln!(stdout, "listening on {scheme}://{address}")?;
     stdout.flush().context("cannot write to stdout")
 }
 

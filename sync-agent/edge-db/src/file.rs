@@ -7,6 +7,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -83,6 +84,8 @@ pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
         .truncate(false)
         .read(true)
         .write(true)
+        // Whoever may read the database must not be able to take its writer's lock.
+        .mode(0o600)
         .open(&name)
         .map_err(io_error(&name, "open the lock"))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {

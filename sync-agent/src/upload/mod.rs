@@ -20,6 +20,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
+use crate::alive::Beats;
 use crate::engine::{Command as Next, Effect, Engine, OnConflict, Order, Ticket};
 use crate::http::{Sent, Wire};
 use crate::store::{Put, Store};
@@ -149,6 +150,7 @@ pub struct Upload<T> {
     gather_until: Option<Instant>,
     /// Logs of the kiosk that it was told to close.
     collided: HashSet<Uuid>,
+    beats: Beats,
 }
 
 /// The agent's own file comes second, so that its index is known.
@@ -170,7 +172,13 @@ impl<T: Transport> Upload<T> {
             progress: now,
             gather_until: None,
             collided: HashSet::new(),
+            beats: Beats::default(),
         }
+    }
+
+    /// Grows at least once a second while the upload makes progress, with or without a backend.
+    pub fn beats(&self) -> Beats {
+        self.beats.clone()
     }
 
     /// Sends until told to end. What keeps the rest from being sent, if something is left.
@@ -185,6 +193,7 @@ impl<T: Transport> Upload<T> {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            self.beats.beat();
             let sleep = self.work().await?;
             if until.drained {
                 match self.ends(&until) {

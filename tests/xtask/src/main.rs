@@ -8,6 +8,7 @@
 
 mod firmware;
 mod nostd;
+mod package;
 mod packages;
 mod run;
 mod tiers;
@@ -30,6 +31,8 @@ cargo xtask COMMAND
   firmware [build|test|flash]
                            the board's program for the RP2040: build it (ELF, UF2, sizes), drive the very image in an
                            emulator, or copy it to a board that is in its boot loader.
+  package [--arch amd64|arm64]
+                           Debian packages, one a process, with their bills of materials (target/packages).
   replay [--baskets N]     real shop baskets through basket, session, outbox, agent and backend (default 10000).
 ";
 
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         ["screens", directory] => screens(directory),
         ["firmware", rest @ ..] => firmware::command(rest),
         ["replay", rest @ ..] => replay(rest),
+        ["package", rest @ ..] => package::command(rest),
         ["bench", rest @ ..] => bench(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

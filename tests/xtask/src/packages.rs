@@ -45,6 +45,56 @@ pub(crate) const BARE_METAL_LINK: &[Package] = &[("lld", "links for the target")
 /// To run the microcontroller's program in an emulator.
 pub(crate) const EMULATOR: &[Package] = &[("nodejs", "runs the emulator"), ("npm", "fetches it")];
 
+/// To pack and to inspect what is packed.
+pub(crate) const PACKAGE: &[Package] =
+    &[("dpkg-dev", "packs"), ("binutils", "says which libraries a program needs"), ("systemd", "says how exposed a service is")];
+
+/// To compile the kiosk for a display without a desktop.
+pub(crate) const PACKAGE_NATIVE: &[Package] = &[
+    ("g++", "compiles the TLS library"),
+    ("libinput-dev", "touchscreens"),
+    ("libudev-dev", "finds touchscreens"),
+    ("libxkbcommon-dev", "keyboards"),
+];
+
+/// The same for arm64, on another machine.
+pub(crate) const PACKAGE_ARM64: &[Package] = &[
+    ("gcc-aarch64-linux-gnu", "compiles for arm64"),
+    ("g++-aarch64-linux-gnu", "compiles the TLS library for arm64"),
+    ("libc6-dev-arm64-cross", "C headers for arm64"),
+    ("libfontconfig-dev:arm64", "fonts of the screen"),
+    ("libinput-dev:arm64", "touchscreens"),
+    ("libudev-dev:arm64", "finds touchscreens"),
+    ("libxkbcommon-dev:arm64", "keyboards"),
+];
+
+/// To compile Rust for arm64 where rustup has not added it: Debian's compiler, whose library no other one takes.
+pub(crate) const RUST_ARM64: &[Package] =
+    &[("rustc-web", "compiler for arm64"), ("cargo-web", "its cargo"), ("libstd-rust-web-dev:arm64", "its library for arm64")];
+
+/// Lets apt install packages of another architecture beside this machine's own.
+pub(crate) fn add_architecture(run: &Run, name: &str) -> Result<(), Failed> {
+    let known = Command::new("dpkg").arg("--print-foreign-architectures").output()?;
+    if String::from_utf8_lossy(&known.stdout).lines().any(|line| line == name) {
+        return Ok(());
+    }
+    let by_hand = format!("dpkg --add-architecture {name}");
+    if !is_root() && which("sudo").is_none() {
+        return Err(Failed(format!("please run as root: {by_hand}")));
+    }
+    if stdin().is_terminal() {
+        println!("{by_hand}");
+        if !agreed()? {
+            return Err(Failed(format!("nothing was changed. By hand: {by_hand}")));
+        }
+    }
+    let mut command = Command::new(if is_root() { "dpkg" } else { "sudo" });
+    if !is_root() {
+        command.arg("dpkg");
+    }
+    run.command(command.args(["--add-architecture", name]))
+}
+
 /// Installs what is missing. Where it may not, it says what to type.
 pub(crate) fn ensure(run: &Run, packages: &[Package]) -> Result<(), Failed> {
     let missing: Vec<&Package> = packages.iter().filter(|(name, _)| !installed(name)).collect();

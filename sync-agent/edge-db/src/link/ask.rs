@@ -1,6 +1,6 @@
 //! Questions between processes, each with a time budget.
 
-use super::{clear, deadline, ready};
+use super::{clear, deadline, ready, users::open_to_group};
 use cem_contract::{
     enrol::{EnrolmentState, ScopedKey},
     staff::StaffChange,
@@ -323,6 +323,7 @@ impl AskServer {
         let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
         socket.set_nonblocking(true)?;
         socket.bind(&SockAddr::unix(&path)?)?;
+        open_to_group(&path)?;
         socket.listen(16)?;
         let mut uids = uids.to_vec();
         uids.push(rustix::process::getuid().as_raw());

@@ -6,12 +6,16 @@
 //!   [`MESSAGE_BYTES`]; peers are checked by SO_PEERCRED; every question has a budget, and without an answer in it the
 //!   asker goes on alone.
 //!
+//! Sockets can be connected to by their file's group, so that each process can have a user of its own ([`uid_of`]).
+//!
 //! Nothing here blocks without a time-out, and nothing here is needed for a sale.
 
 mod ask;
+mod users;
 mod wake;
 
 pub use ask::{Answer, Ask, AskClient, AskConnection, AskError, AskServer, AskService, MESSAGE_BYTES, Question};
+pub use users::uid_of;
 pub use wake::{WakeReceiver, WakeSender};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

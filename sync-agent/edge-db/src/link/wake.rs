@@ -1,6 +1,6 @@
 //! The wake-up: a datagram of one byte that may be lost.
 
-use super::{clear, deadline, ready};
+use super::{clear, deadline, ready, users::open_to_group};
 use rustix::event::PollFlags;
 use std::{
     io,
@@ -52,6 +52,7 @@ impl WakeReceiver {
         let path = path.into();
         clear(&path)?;
         let socket = UnixDatagram::bind(&path)?;
+        open_to_group(&path)?;
         socket.set_nonblocking(true)?;
         Ok(Self { socket, path })
     }
