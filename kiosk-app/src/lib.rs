@@ -23,6 +23,7 @@ pub mod headless;
 mod rehearsal;
 pub mod scenario;
 mod stop;
+mod turned;
 pub mod ui;
 mod windowed;
 

@@ -6,7 +6,7 @@ use crate::{
     args::Args,
     board,
     feed::Feed,
-    stop,
+    stop, turned,
     ui::Ui,
 };
 use anyhow::{Context as _, Result};
@@ -35,6 +35,7 @@ struct Screen {
 
 /// Shows the kiosk until it is asked to stop.
 pub(crate) fn run(config: &KioskConfig, args: &Args) -> Result<()> {
+    turned::turn(config.rotation()?)?;
     let clock = Arc::new(SystemClock::new());
     let feed = Feed::default();
     let sink = feed.clone();

@@ -32,6 +32,7 @@
 use anyhow::{Context as _, Result, anyhow, ensure};
 use ed25519_dalek::VerifyingKey;
 use edge_db::link::uid_of;
+use kiosk_devices::BoardConfig;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     fs,
@@ -208,6 +209,14 @@ impl KioskConfig {
     /// The `source` of every event of this device.
     pub fn source(&self) -> String {
         format!("/stores/{}/devices/{}", self.store, self.device)
+    }
+
+    /// How the display is mounted, in degrees clockwise: 0, 90, 180 or 270. Read from the board-config, before anything starts.
+    ///
+    /// # Errors
+    /// Where the board-config cannot be used.
+    pub fn rotation(&self) -> Result<u16> {
+        Ok(BoardConfig::load(&self.board)?.display.rotation)
     }
 
     /// The kiosk's database.

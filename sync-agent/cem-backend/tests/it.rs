@@ -12,5 +12,7 @@ mod cli;
 mod events;
 #[path = "it/fleet.rs"]
 mod fleet;
+#[path = "it/tls.rs"]
+mod tls;
 #[path = "it/visitors.rs"]
 mod visitors;
