@@ -163,8 +163,8 @@ fn compile(run: &Run, arch: Arch, recipes: &[Recipe]) -> Result<(), Failed> {
     let debian = cross && !rustup_has(arch);
     let mut command = Command::new(if debian { "/usr/bin/cargo".into() } else { env::var_os("CARGO").unwrap_or("cargo".into()) });
     command.args(["build", "--release", "--locked"]);
-    for (package, _) in recipes.iter().flat_map(|recipe| &recipe.lines).filter_map(stage::Line::program) {
-        command.args(["--package", package]);
+    for (package, name) in recipes.iter().flat_map(|recipe| &recipe.lines).filter_map(stage::Line::program) {
+        command.args(["--package", package, "--bin", name]);
     }
     // Only a packaged kiosk draws on the display itself: demo and tests build without its libraries.
     command.args(["--features", "kiosk-app/linuxkms"]);
