@@ -98,6 +98,7 @@ mod money;
 mod open;
 mod options;
 mod outbox;
+mod pace;
 mod reader;
 mod retention;
 mod rows;

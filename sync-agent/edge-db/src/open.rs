@@ -91,8 +91,7 @@ pub(crate) fn open(options: &OutboxOptions, kind: Kind, inbox: Receiver<Message>
         watermarks: options.watermarks.clone(),
         acked: HashMap::new(),
         has_money: kind == Kind::Kiosk,
-        under_way: [1; 4],
-        took: std::time::Duration::ZERO,
+        pace: crate::pace::Pace::new(options.limits.gather),
         checkpoint_from: 0,
         _lock: lock,
     };

@@ -37,8 +37,8 @@ pub struct Limits {
     pub batch_rows: usize,
     /// Bytes of one event on the wire; the contract says 32 KiB.
     pub event_bytes: usize,
-    /// How long the writer gathers at least when more than one producer is about; a tenth of the last fsync, at most 1 ms,
-    /// where that is longer. Zero: not at all.
+    /// How long the writer gathers when more than one commit was under way; a third of the last fsync, at most 5 ms, where
+    /// those just answered come back at once. Zero: not at all.
     pub gather: Duration,
     /// The WAL is copied into the database when it is this large and nobody waits.
     pub checkpoint_idle_bytes: u64,

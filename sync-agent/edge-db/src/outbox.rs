@@ -14,7 +14,7 @@ use std::{
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use uuid::Uuid;
 
@@ -154,7 +154,7 @@ impl Outbox {
             }
         })?;
         self.shared.waiting.fetch_add(1, Relaxed);
-        let refused = match self.sender.try_send(Message::Commit(Pending { commit, done })) {
+        let refused = match self.sender.try_send(Message::Commit(Pending { commit, made: Instant::now(), done })) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Full(_)) => Refused::Busy { waiting: self.shared.waiting.load(Relaxed) },
             Err(TrySendError::Disconnected(_)) => Refused::Closed,

@@ -8,6 +8,7 @@ use crate::{
     log::{self, Log},
     money::{self, PutError},
     options::Clock,
+    pace::Pace,
     retention::{self, CLOCK_FLOOR_MS},
 };
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, wal::CheckpointMode};
@@ -29,8 +30,6 @@ use uuid::Uuid;
 const QUIET: Duration = Duration::from_millis(50);
 /// Between two rounds of housekeeping.
 const ROUND: Duration = Duration::from_secs(60);
-/// The writer never gathers for longer than this, however slow the disk is.
-const GATHER_MAX: Duration = Duration::from_millis(1);
 /// Transactions of housekeeping in one round, so that a commit never waits for long.
 const ROUND_BATCHES: usize = 20;
 
@@ -39,6 +38,7 @@ pub(crate) type Done = Box<dyn FnOnce(Result<Committed, WriteError>) + Send>;
 /// A commit in the queue.
 pub(crate) struct Pending {
     pub(crate) commit: Commit,
+    pub(crate) made: Instant,
     pub(crate) done: Done,
 }
 
@@ -113,11 +113,7 @@ pub(crate) struct Writer {
     pub(crate) watermarks: Option<PathBuf>,
     pub(crate) acked: HashMap<Uuid, u64>,
     pub(crate) has_money: bool,
-    /// Commits that were under way when each of the last transactions ended: those answered, whose producers come back, and
-    /// those that had come since.
-    pub(crate) under_way: [usize; 4],
-    /// How long the last transaction took, nearly all of it its fsync.
-    pub(crate) took: Duration,
+    pub(crate) pace: Pace,
     pub(crate) checkpoint_from: u32,
     /// Held as long as this process may write.
     pub(crate) _lock: File,
@@ -181,39 +177,40 @@ impl Writer {
         }
     }
 
-    /// Commits that go into one transaction. Waits only when more than one producer is about: then for as many as were
-    /// under way the last time, and never longer than [`Limits::gather`] or a tenth of the last fsync. Without the wait, the
-    /// producers just answered always miss the next transaction and each waits for two.
+    /// Commits that go into one transaction: what waits, and what [`Pace`] says is worth waiting for.
     fn gather(&mut self, first: Pending) -> (Vec<Pending>, Option<Message>) {
+        self.pace.came(first.made);
         let mut group = vec![first];
-        let mut deadline = None;
+        let mut waits_since = None;
         while group.len() < self.limits.group_len {
             let message = match self.inbox.try_recv() {
                 Ok(message) => message,
                 Err(TryRecvError::Disconnected) => break,
-                Err(TryRecvError::Empty) if group.len() >= self.expected() => break,
                 Err(TryRecvError::Empty) => {
-                    let until = *deadline.get_or_insert_with(|| Instant::now() + self.patience());
-                    match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                    let now = Instant::now();
+                    let Some(until) = self.pace.wait_until(group.len(), *waits_since.get_or_insert(now)) else { break };
+                    let left = until.saturating_duration_since(now);
+                    if let Some(nap) = self.pace.nap()
+                        && nap < left
+                    {
+                        std::thread::sleep(nap);
+                        continue;
+                    }
+                    match self.inbox.recv_timeout(left) {
                         Ok(message) => message,
                         Err(_) => break,
                     }
                 }
             };
             match message {
-                Message::Commit(pending) => group.push(pending),
+                Message::Commit(pending) => {
+                    self.pace.came(pending.made);
+                    group.push(pending);
+                }
                 other => return (group, Some(other)),
             }
         }
         (group, None)
-    }
-
-    fn expected(&self) -> usize {
-        self.under_way.iter().copied().max().unwrap_or(1)
-    }
-
-    fn patience(&self) -> Duration {
-        if self.limits.gather.is_zero() { Duration::ZERO } else { self.limits.gather.max((self.took / 10).min(GATHER_MAX)) }
     }
 
     /// Writes a group and answers everyone in it.
@@ -228,14 +225,12 @@ impl Writer {
                 vec![Err(error); commits.len()]
             }
         };
-        self.took = begun.elapsed();
-        self.under_way.rotate_right(1);
-        self.under_way[0] = self.shared.waiting.load(Relaxed).max(answered);
         if let Some(wake) = &self.wake
             && answers.iter().any(Result::is_ok)
         {
             wake.wake();
         }
+        let (first, waiting) = (Instant::now(), self.shared.waiting.load(Relaxed));
         for (pending, answer) in group.into_iter().zip(answers) {
             self.shared.waiting.fetch_sub(1, Relaxed);
             let done = pending.done;
@@ -243,6 +238,7 @@ impl Writer {
                 tracing::error!("a completion callback panicked");
             }
         }
+        self.pace.answered(first, Instant::now(), first.duration_since(begun), answered, waiting);
         self.measure();
         self.keep_bounds();
     }

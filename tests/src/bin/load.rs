@@ -6,13 +6,19 @@ use cem_contract::{Clock, Consent, NewEvent};
 use clap::Parser;
 use edge_db::{Class, Commit, Durability, Outbox, OutboxOptions};
 use std::{
-    io::Write,
-    path::PathBuf,
-    sync::Arc,
+    collections::VecDeque,
+    fs::File,
+    io::{Seek, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Barrier},
     thread,
     time::{Duration, Instant},
 };
 use uuid::Uuid;
+
+/// Events of one producer that are made beforehand, at most.
+const READY: u64 = 20_000;
+const PAGE: usize = 4096;
 
 #[derive(Parser)]
 #[command(version, about = "Writes events into an outbox as fast as they become durable")]
@@ -38,6 +44,9 @@ struct Arguments {
     /// Print each acknowledged id as soon as it is durable.
     #[arg(long)]
     print_ids: bool,
+    /// Only write a page to the file and fsync it, so many times: what the disk itself takes.
+    #[arg(long)]
+    bare_fsync: Option<usize>,
     /// Promise less, to show what it costs: a power cut loses acknowledged events.
     #[arg(long)]
     dangerous_normal: bool,
@@ -45,22 +54,31 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some(times) = arguments.bare_fsync {
+        return bare_fsync(&arguments.outbox, times);
+    }
     let mut options = OutboxOptions::new(&arguments.outbox, &arguments.source);
     if arguments.dangerous_normal {
         options.durability = Durability::DangerousNormal;
     }
     let outbox = Arc::new(Outbox::open(options).context("opening the outbox")?);
-    let begun = Instant::now();
-    let end = begun + Duration::from_secs_f64(arguments.seconds);
+    let start = Arc::new(Barrier::new(arguments.producers + 1));
     let producers: Vec<_> = (0..arguments.producers)
         .map(|index| {
-            let outbox = Arc::clone(&outbox);
-            let (count, print, in_flight) = (arguments.count, arguments.print_ids, arguments.in_flight);
-            thread::Builder::new()
-                .name(format!("producer {index}"))
-                .spawn(move || produce(&outbox, index, count, in_flight, end, print))
+            let (outbox, start) = (Arc::clone(&outbox), Arc::clone(&start));
+            let (seconds, print, in_flight) =
+                (Duration::from_secs_f64(arguments.seconds), arguments.print_ids, arguments.in_flight);
+            let count = arguments.count;
+            thread::Builder::new().name(format!("producer {index}")).spawn(move || {
+                // A bounded run has its events ready: what is measured is the queue, not how long it takes to write JSON.
+                let ready = (0..if count <= READY { count } else { 0 }).map(|number| event(index, number)).collect();
+                start.wait();
+                produce(&outbox, Run { producer: index, count, in_flight, end: Instant::now() + seconds, print }, ready)
+            })
         })
         .collect::<Result<_, _>>()?;
+    start.wait();
+    let begun = Instant::now();
     let mut latencies = Vec::new();
     for producer in producers {
         latencies.extend(producer.join().map_err(|_| anyhow::anyhow!("a producer panicked"))??);
@@ -80,17 +98,43 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+fn bare_fsync(path: &Path, times: usize) -> Result<()> {
+    let mut file = File::create(path).context("making the file")?;
+    // Written beforehand, as the outbox does with its WAL.
+    file.write_all(&vec![0; PAGE * times]).and_then(|()| file.sync_all()).context("preparing the file")?;
+    file.rewind()?;
+    let mut latencies = Vec::with_capacity(times);
+    for _ in 0..times {
+        let begun = Instant::now();
+        file.write_all(&[1; PAGE]).and_then(|()| file.sync_all()).context("writing")?;
+        latencies.push(begun.elapsed());
+    }
+    latencies.sort_unstable();
+    println!("{}", serde_json::json!({ "p50_ms": latencies.get(times / 2).copied().map(milliseconds) }));
+    Ok(())
+}
+
 fn milliseconds(latency: Duration) -> f64 {
     latency.as_secs_f64() * 1000.0
 }
 
-fn produce(outbox: &Outbox, producer: usize, count: u64, in_flight: usize, end: Instant, print: bool) -> Result<Vec<Duration>> {
+/// What one producer does.
+struct Run {
+    producer: usize,
+    count: u64,
+    in_flight: usize,
+    end: Instant,
+    print: bool,
+}
+
+fn produce(outbox: &Outbox, run: Run, mut ready: VecDeque<NewEvent>) -> Result<Vec<Duration>> {
+    let Run { producer, count, in_flight, end, print } = run;
     let mut latencies = Vec::new();
     let mut made = 0;
     while made < count && Instant::now() < end {
         let mut waiting = Vec::with_capacity(in_flight);
         for _ in 0..in_flight {
-            let commit = Commit::events(Class::Sale, vec![event(producer, made)]);
+            let commit = Commit::events(Class::Sale, vec![ready.pop_front().unwrap_or_else(|| event(producer, made))]);
             waiting.push((Instant::now(), outbox.submit(commit).context("submit")?));
             made += 1;
         }

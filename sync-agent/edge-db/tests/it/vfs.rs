@@ -1,5 +1,5 @@
 //! A SQLite VFS that passes everything to the system's and, for files in a directory that is watched, records each
-//! write, sync, truncation and deletion, counts them, slows syncs down, or makes one of them fail.
+//! write, sync, truncation and deletion, counts them, holds syncs back, or makes one of them fail.
 //!
 //! The only unsafe code of this crate: SQLite's VFS interface is C.
 
@@ -12,7 +12,6 @@ use std::{
     path::{Path, PathBuf},
     ptr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
 };
 
 /// Name to open files with.
@@ -51,6 +50,9 @@ pub enum Fault {
     TornIo,
 }
 
+/// What a sync waits for.
+type Gate = Arc<dyn Fn() + Send + Sync>;
+
 #[derive(Default)]
 struct State {
     ops: Vec<Op>,
@@ -59,7 +61,7 @@ struct State {
     calls: u64,
     fail_at: Option<(u64, Fault)>,
     failed: bool,
-    sync_takes: Duration,
+    gate: Option<Gate>,
 }
 
 /// What happens in one directory.
@@ -96,8 +98,9 @@ impl Tap {
         self.state().syncs
     }
 
-    pub fn slow_syncs(&self, each: Duration) {
-        self.state().sync_takes = each;
+    /// Each sync takes as long as this does not return.
+    pub fn hold_syncs(&self, gate: impl Fn() + Send + Sync + 'static) {
+        self.state().gate = Some(Arc::new(gate));
     }
 
     /// The `n`th write, truncation or sync from now on fails, counted from 0.
@@ -324,13 +327,13 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
                 return ffi::SQLITE_IOERR_FSYNC;
             }
             tap.push(|| Op::Sync { file: name.clone() });
-            let takes = {
+            let gate = {
                 let mut state = tap.state();
                 state.syncs += 1;
-                state.sync_takes
+                state.gate.clone()
             };
-            if !takes.is_zero() {
-                std::thread::sleep(takes);
+            if let Some(gate) = gate {
+                gate();
             }
         }
         forward!(file.xSync(flags))
