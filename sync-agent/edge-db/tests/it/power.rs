@@ -1,4 +1,5 @@
-//! Power cuts: what was acknowledged is there after each of them. `CEM_POWER_IMAGES` sets how many are tried.
+//! Power cuts: what was acknowledged is there after each of them. `CEM_POWER_IMAGES` sets how many are tried,
+//! `CEM_POWER_SEED` which ones, so that a long run can be split.
 
 use crate::{
     common::*,
@@ -15,7 +16,15 @@ use std::{
 };
 
 fn images(default: u64) -> u64 {
-    std::env::var("CEM_POWER_IMAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    number("CEM_POWER_IMAGES").unwrap_or(default)
+}
+
+fn seed() -> u64 {
+    number("CEM_POWER_SEED").unwrap_or(0)
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
 /// Kilobytes where a shop has megabytes, so that every few commits a checkpoint comes.
@@ -59,7 +68,7 @@ fn record(durability: Durability, commits: u64) -> Recording {
         log: outbox.log().unwrap().log,
     };
     let acknowledged = Arc::new(AtomicU64::new(0));
-    let mut random = Random::new(7);
+    let mut random = Random::new(7 + seed());
     for n in 0..commits {
         let count = 1 + random.below(3) as u64;
         let first = recording.events.len() as u64;
@@ -147,7 +156,7 @@ fn losses(durability: Durability, count: u64) -> u64 {
             std::thread::spawn(move || {
                 let dir = tempdir();
                 let (mut lost, mut tried) = (0, 0);
-                cut(&recording, count / 2, worker + 1, |files, acknowledged| {
+                cut(&recording, count / 2, 2 * seed() + worker + 1, |files, acknowledged| {
                     tried += 1;
                     let head = survivors(&recording, files, &dir.path().join("image.db"), tried % 16 == 0);
                     lost += u64::from(head < acknowledged);
@@ -162,13 +171,16 @@ fn losses(durability: Durability, count: u64) -> u64 {
 #[test]
 fn no_power_cut_loses_what_was_acknowledged() {
     let count = images(1000);
-    assert_eq!(losses(Durability::Full, count), 0, "of {count} images");
+    let lost = losses(Durability::Full, count);
+    println!("{lost} of {count} images lost something acknowledged, synchronous=FULL, seed {}", seed());
+    assert_eq!(lost, 0, "of {count} images");
 }
 
 #[test]
 fn without_fsync_the_same_cuts_lose_events_so_this_test_bites() {
     let count = images(300).min(10_000);
     let lost = losses(Durability::DangerousNormal, count);
+    println!("{lost} of {count} images lost something acknowledged, synchronous=NORMAL, seed {}", seed());
     assert!(lost > count / 10, "only {lost} of {count} images lost something");
 }
 
