@@ -58,6 +58,7 @@ pub mod session;
 pub mod staff;
 pub mod terminal;
 pub mod till;
+pub mod setup;
 
 #[cfg(test)]
 mod fixture;
