@@ -60,8 +60,9 @@ pub fn business_date(now: Now, day_turn_min: u16) -> Option<String> {
     Some(format!("{year:04}-{month:02}-{day:02}"))
 }
 
-/// Days since 1970-01-01 to the proleptic Gregorian date (Hinnant, 'chrono-compatible low-level date algorithms').
-fn civil(days: i64) -> (i64, i64, i64) {
+/// Days since 1970-01-01 to the proleptic Gregorian date, year, month, day (Hinnant, 'chrono-compatible low-level date
+/// algorithms').
+pub fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);

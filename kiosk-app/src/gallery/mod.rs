@@ -3,6 +3,7 @@
 //!
 //! The real content, the real core, the real views; no device and no disk. One process makes them all.
 
+mod pages;
 mod views;
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     rehearsal::Rehearsal,
     ui::{
         Ui,
+        bind_page::Say,
         view_model::{BoardFacts, Side},
     },
 };
@@ -28,16 +30,17 @@ const SIZES: [(u32, u32, u32); 3] = [(1080, 1920, 102), (720, 1280, 210), (1280,
 /// A view that could not be reached, by its name; what the disk says.
 pub fn write(content: &Content, dir: &Path, only: Option<&str>) -> Result<()> {
     let headless = Headless::install(SIZES[0].0, SIZES[0].1)?;
-    let mut ui = Ui::new(content.clone(), facts(SIZES[0].2), Rc::new(|_| {}))?;
+    let mut ui = Ui::new(content.clone(), facts(SIZES[0].2), Rc::new(|_| {}), &nothing())?;
     ui.set_reduced_motion(true);
     slint::ComponentHandle::show(ui.app())?;
+    let wanted = |name: &str| only.is_none_or(|only| name.contains(only));
     let mut written = 0usize;
     for (width, height, dpi) in SIZES {
         headless.resize(width, height);
         for (at, tag) in (0u8..).zip(&content.catalogue.languages) {
             for view in views::ALL {
                 let name = format!("{width}x{height}-{tag}-{}", view.name);
-                if only.is_some_and(|only| !name.contains(only)) {
+                if !wanted(&name) {
                     continue;
                 }
                 if let Some(content) = content_of(&ui, content, view.sold_out) {
@@ -51,6 +54,19 @@ pub fn write(content: &Content, dir: &Path, only: Option<&str>) -> Result<()> {
                 println!("{name}.png");
                 written += 1;
             }
+            for (page, make) in pages::ALL {
+                let name = format!("{width}x{height}-{tag}-{page}");
+                if !wanted(&name) {
+                    continue;
+                }
+                ui.set_board(facts(dpi));
+                ui.show_page(Some(&make(Lang(at))));
+                headless.settle();
+                headless.screenshot(&dir.join(format!("{name}.png")))?;
+                println!("{name}.png");
+                written += 1;
+            }
+            ui.show_page(None);
         }
     }
     ensure!(written > 0, "no view's picture has a name that contains '{}'", only.unwrap_or_default());
@@ -72,6 +88,11 @@ fn reach(headless: &Headless, ui: &mut Ui, rehearsal: &Rehearsal, view: &views::
     (view.touch)(ui, headless)?;
     headless.settle();
     Ok(())
+}
+
+/// Touches that lead nowhere.
+fn nothing() -> Say {
+    Rc::new(|_| {})
 }
 
 fn facts(dpi: u32) -> BoardFacts {
@@ -136,7 +157,8 @@ mod tests {
         let headless = Headless::install(1080, 1920).unwrap();
         let touched: Rc<RefCell<Vec<Intent>>> = Rc::default();
         let sink = touched.clone();
-        let mut ui = Ui::new(content.clone(), facts(102), Rc::new(move |intent| sink.borrow_mut().push(intent))).unwrap();
+        let mut ui =
+            Ui::new(content.clone(), facts(102), Rc::new(move |intent| sink.borrow_mut().push(intent)), &nothing()).unwrap();
         ui.set_reduced_motion(true);
         slint::ComponentHandle::show(ui.app()).unwrap();
         headless.settle();
@@ -149,6 +171,12 @@ mod tests {
             for view in views::ALL {
                 look(&headless, &mut ui, &content, view, dpi);
             }
+            for (name, make) in pages::ALL {
+                ui.show_page(Some(&make(Lang(1))));
+                headless.settle();
+                controls(&ui, name, dpi);
+            }
+            ui.show_page(None);
         }
     }
 
@@ -215,6 +243,13 @@ mod tests {
         let begun = Instant::now();
         reach(headless, ui, &rehearsal, view).unwrap();
         assert!(begun.elapsed() < Duration::from_secs(5), "{} takes {:?}", view.name, begun.elapsed());
+        let nodes = controls(ui, view.name, dpi);
+        let bar = ["Удобный режим", "Позвать сотрудника"];
+        assert!(bar.iter().all(|label| access_tree::control(&nodes, label).is_some()), "the bar is missing in {}", view.name);
+    }
+
+    /// What is shown, after a look at whether every control has words and a size that a finger hits.
+    fn controls(ui: &Ui, view: &str, dpi: u32) -> Vec<Node> {
         let least = (f64::from(dpi) * 14.0 / 25.4).round().max(80.0);
         let small = |node: &&Node| {
             let side = f64::from(node.whole.width.min(node.whole.height));
@@ -222,8 +257,7 @@ mod tests {
         };
         let nodes = access_tree::nodes(ui.app().window());
         let faults: Vec<&Node> = nodes.iter().filter(small).collect();
-        assert!(faults.is_empty(), "in {} at {dpi} dpi, smaller than {least} or without words: {faults:#?}", view.name);
-        let bar = ["Удобный режим", "Позвать сотрудника"];
-        assert!(bar.iter().all(|label| access_tree::control(&nodes, label).is_some()), "the bar is missing in {}", view.name);
+        assert!(faults.is_empty(), "in {view} at {dpi} dpi, smaller than {least} or without words: {faults:#?}");
+        nodes
     }
 }

@@ -6,7 +6,12 @@
 
 mod steps;
 
-use crate::{board, control, feed::Feed, headless::Headless, ui::Ui, ui::access_tree};
+use crate::{
+    board, control,
+    feed::Feed,
+    headless::Headless,
+    ui::{Ui, access_tree, bind_page::Say},
+};
 use anyhow::{Context as _, Result, anyhow, bail};
 use kiosk_core::{Stage, session::Overlay};
 use kiosk_shell::{Clock, Content, KioskConfig, Shell, ShellHandle, SystemClock};
@@ -80,7 +85,8 @@ impl Play {
             let _ = to.send(intent);
         });
         let content = handle.content();
-        let mut ui = Ui::new((*content).clone(), board::facts(&handle), send)?;
+        let say: Say = Rc::new(|_| {});
+        let mut ui = Ui::new((*content).clone(), board::facts(&handle), send, &say)?;
         if let Some(seconds) = config.session.still_there_s {
             ui.set_still_there_ms(u64::from(seconds) * 1000);
         }

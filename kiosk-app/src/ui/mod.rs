@@ -12,6 +12,7 @@ mod bind_greeting;
 mod bind_item;
 mod bind_menu;
 mod bind_overlay;
+pub mod bind_page;
 mod bind_pay;
 mod bind_theme;
 pub mod pictures;
@@ -59,6 +60,7 @@ pub struct Ui {
     item: bind_item::ItemBinding,
     basket: bind_basket::BasketBinding,
     overlay: bind_overlay::OverlayBinding,
+    page: bind_page::PageBinding,
 }
 
 impl std::fmt::Debug for Ui {
@@ -72,7 +74,7 @@ impl Ui {
     ///
     /// # Errors
     /// What the platform says where it has no window to give.
-    pub fn new(content: Content, board: BoardFacts, send: Send) -> Result<Self, slint::PlatformError> {
+    pub fn new(content: Content, board: BoardFacts, send: Send, say: &bind_page::Say) -> Result<Self, slint::PlatformError> {
         let app = App::new()?;
         let pictures = Pictures::new(content.pictures.clone(), PICTURE_BYTES);
         bind_attract::wire(&app, &send);
@@ -86,6 +88,7 @@ impl Ui {
             item: bind_item::ItemBinding::new(&app, &send),
             basket: bind_basket::BasketBinding::new(&app, &send),
             overlay: bind_overlay::OverlayBinding::new(&app, &send),
+            page: bind_page::PageBinding::new(&app, say),
             app,
             content,
             board,
@@ -142,6 +145,11 @@ impl Ui {
     pub fn show(&mut self, snapshot: Arc<Snapshot>, now: Now) {
         self.snapshot = snapshot;
         self.refresh(now);
+    }
+
+    /// A page over everything, `None` for none.
+    pub fn show_page(&self, page: Option<&view_model::page::PageView>) {
+        self.page.apply(&self.app, page);
     }
 
     /// Time has passed, or the window has another size.

@@ -117,6 +117,12 @@ pub fn weekday_clock(time: Option<LocalTime>, tongue: Tongue) -> String {
     format!("{}, {}", weekday(time.weekday(), tongue), time.clock())
 }
 
+/// '22 November 2026, 10:31'.
+pub fn day_clock(time: LocalTime, tongue: Tongue) -> String {
+    let (year, month, day) = kiosk_core::number::civil(time.day);
+    format!("{day} {} {year}, {}", month_name(month, tongue), time.clock())
+}
+
 /// 'as of 10:02', with the day where it was not today.
 pub fn as_of(known: LocalTime, now: Option<LocalTime>, tongue: Tongue) -> String {
     let clock = known.clock();
@@ -250,6 +256,30 @@ fn weekday(day: usize, tongue: Tongue) -> &'static str {
     days.get(day).copied().unwrap_or_default()
 }
 
+/// The month in a date.
+fn month_name(month: i64, tongue: Tongue) -> &'static str {
+    let months = match tongue {
+        Tongue::En => [
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
+        ],
+        Tongue::Ru => {
+            ["января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря"]
+        }
+    };
+    usize::try_from(month - 1).ok().and_then(|at| months.get(at)).copied().unwrap_or_default()
+}
+
 /// The form for a count: 1 раз, 2 раза, 5 раз.
 fn russian(count: u32, [one, few, many]: [&'static str; 3]) -> &'static str {
     match (count % 10, count % 100) {
@@ -264,6 +294,11 @@ fn russian(count: u32, [one, few, many]: [&'static str; 3]) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_date_has_its_month_by_name() {
+        assert_eq!(day_clock(LocalTime { day: 20_779, minute: 631 }, Tongue::Ru), "22 ноября 2026, 10:31");
+    }
 
     const YEN: Currency = Currency { code: *b"JPY", exponent: 0 };
     const FRANC: Currency = Currency { code: *b"CHF", exponent: 2 };

@@ -7,7 +7,9 @@
 mod item;
 mod menu;
 mod order;
+pub mod page;
 mod pay;
+pub mod setup;
 
 pub use item::{Ask, Asking, ItemView, OptionView, QuestionView};
 pub use menu::{ArticleView, MenuView, TabView};
