@@ -7,7 +7,7 @@ use crate::{
     board,
     feed::Feed,
     stop, turned,
-    ui::{Ui, bind_page::Say},
+    ui::{Ui, said_to},
 };
 use anyhow::{Context as _, Result};
 use kiosk_core::Now;
@@ -79,8 +79,7 @@ fn open(config: &KioskConfig, args: &Args, handle: &ShellHandle) -> Result<Ui> {
             let _ = handle.send(intent);
         })
     };
-    // A kiosk that is open for guests has no page of the first start.
-    let say: Say = Rc::new(|_| {});
+    let say = said_to(handle);
     let content = (*handle.content()).clone();
     let mut ui = Ui::new(content, board::facts(handle), send, &say).context("no window could be opened")?;
     if let Some(seconds) = config.session.still_there_s {

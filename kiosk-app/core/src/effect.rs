@@ -58,8 +58,6 @@ pub enum Signal {
 }
 
 /// What is to be done.
-// A handful of them exist at a time, and each is moved once or twice.
-#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant)] // A step has a handful, and a report is printed twice a day.
 pub enum Effect {

@@ -55,10 +55,10 @@ pub mod payments;
 pub mod price;
 pub mod refund;
 pub mod session;
+pub mod setup;
 pub mod staff;
 pub mod terminal;
 pub mod till;
-pub mod setup;
 
 #[cfg(test)]
 mod fixture;

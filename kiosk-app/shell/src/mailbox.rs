@@ -56,7 +56,12 @@ pub(crate) fn mailbox() -> (Sender, Mailbox) {
 impl Sender {
     /// From the screen: never blocks.
     pub(crate) fn intent(&self, intent: Intent) -> Result<(), Refused> {
-        match self.queue.try_send(Message::Input(Input::Intent(intent))) {
+        self.touch(Input::Intent(intent))
+    }
+
+    /// As [`Sender::intent`], for any input that a finger makes.
+    pub(crate) fn touch(&self, input: Input) -> Result<(), Refused> {
+        match self.queue.try_send(Message::Input(input)) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {
                 let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;

@@ -15,7 +15,7 @@ use crate::{
 use anyhow::{Context as _, Result};
 use edge_db::link::AskService;
 use kiosk_content::{Picture, Shop, Theme};
-use kiosk_core::{Catalogue, Input, Intent, Kiosk, Now, Snapshot};
+use kiosk_core::{Catalogue, DeskIntent, Input, Intent, Kiosk, Now, Snapshot};
 use kiosk_devices::BoardConfig;
 use std::{
     collections::BTreeMap,
@@ -142,6 +142,14 @@ impl ShellHandle {
     /// has ended.
     pub fn send(&self, intent: Intent) -> std::result::Result<(), Refused> {
         self.sender.intent(intent)
+    }
+
+    /// What staff want. Never waits.
+    ///
+    /// # Errors
+    /// As [`ShellHandle::send`].
+    pub fn desk(&self, intent: DeskIntent) -> std::result::Result<(), Refused> {
+        self.sender.touch(Input::Desk(intent))
     }
 
     /// Touches that were refused since the start.

@@ -60,7 +60,7 @@ pub fn write(content: &Content, dir: &Path, only: Option<&str>) -> Result<()> {
                     continue;
                 }
                 ui.set_board(facts(dpi));
-                ui.show_page(Some(&make(Lang(at))));
+                ui.show_page(Some(make(content, Lang(at))));
                 headless.settle();
                 headless.screenshot(&dir.join(format!("{name}.png")))?;
                 println!("{name}.png");
@@ -172,7 +172,7 @@ mod tests {
                 look(&headless, &mut ui, &content, view, dpi);
             }
             for (name, make) in pages::ALL {
-                ui.show_page(Some(&make(Lang(1))));
+                ui.show_page(Some(make(&content, Lang(1))));
                 headless.settle();
                 controls(&ui, name, dpi);
             }

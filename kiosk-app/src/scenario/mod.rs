@@ -10,7 +10,7 @@ use crate::{
     board, control,
     feed::Feed,
     headless::Headless,
-    ui::{Ui, access_tree, bind_page::Say},
+    ui::{Ui, access_tree, said_to},
 };
 use anyhow::{Context as _, Result, anyhow, bail};
 use kiosk_core::{Stage, session::Overlay};
@@ -85,7 +85,7 @@ impl Play {
             let _ = to.send(intent);
         });
         let content = handle.content();
-        let say: Say = Rc::new(|_| {});
+        let say = said_to(&handle);
         let mut ui = Ui::new((*content).clone(), board::facts(&handle), send, &say)?;
         if let Some(seconds) = config.session.still_there_s {
             ui.set_still_there_ms(u64::from(seconds) * 1000);

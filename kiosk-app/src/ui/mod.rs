@@ -35,7 +35,7 @@ use kiosk_core::{Intent, Now, Snapshot};
 use kiosk_shell::Content;
 use pictures::{Pictures, Sizes};
 use slint::ComponentHandle as _;
-use std::{rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 use view_model::{BoardFacts, Scene, ViewModel};
 
 /// The most bytes that decoded pictures may take: two categories of cards and everything large, at 1080 by 1920.
@@ -61,6 +61,8 @@ pub struct Ui {
     basket: bind_basket::BasketBinding,
     overlay: bind_overlay::OverlayBinding,
     page: bind_page::PageBinding,
+    page_shown: Option<view_model::page::PageView>,
+    ask: Rc<RefCell<Option<view_model::desk::Ask>>>,
 }
 
 impl std::fmt::Debug for Ui {
@@ -76,6 +78,8 @@ impl Ui {
     /// What the platform says where it has no window to give.
     pub fn new(content: Content, board: BoardFacts, send: Send, say: &bind_page::Say) -> Result<Self, slint::PlatformError> {
         let app = App::new()?;
+        let ask: Rc<RefCell<Option<view_model::desk::Ask>>> = Rc::default();
+        let say = answered(&ask, say);
         let pictures = Pictures::new(content.pictures.clone(), PICTURE_BYTES);
         bind_attract::wire(&app, &send);
         bind_checkout::wire(&app, &send);
@@ -88,7 +92,9 @@ impl Ui {
             item: bind_item::ItemBinding::new(&app, &send),
             basket: bind_basket::BasketBinding::new(&app, &send),
             overlay: bind_overlay::OverlayBinding::new(&app, &send),
-            page: bind_page::PageBinding::new(&app, say),
+            page: bind_page::PageBinding::new(&app, &say),
+            page_shown: None,
+            ask,
             app,
             content,
             board,
@@ -148,8 +154,9 @@ impl Ui {
     }
 
     /// A page over everything, `None` for none.
-    pub fn show_page(&self, page: Option<&view_model::page::PageView>) {
-        self.page.apply(&self.app, page);
+    pub fn show_page(&mut self, page: Option<view_model::page::PageView>) {
+        self.page.apply(&self.app, page.as_ref());
+        self.page_shown = page;
     }
 
     /// Time has passed, or the window has another size.
@@ -163,12 +170,20 @@ impl Ui {
             still_there_ms: self.still_there_ms,
         };
         let next = scene.view_model();
+        let page = self.snapshot.desk.as_deref().map(|desk| view_model::desk::page(&scene, desk, self.ask.borrow().as_ref()));
         self.chrome.apply_first(&self.app, &next.chrome);
         let sizes = Sizes::of(&self.app);
         let fresh = self.shown.is_none() || sizes != self.sizes;
         self.sizes = sizes;
         self.set(&next, fresh);
         self.shown = Some(next);
+        if page.is_none() {
+            self.ask.take();
+        }
+        if self.page_shown != page {
+            self.page.apply(&self.app, page.as_ref());
+            self.page_shown = page;
+        }
     }
 
     /// Sets what differs from what is shown; everything where `fresh`.
@@ -197,6 +212,35 @@ impl Ui {
         changed!(done, bind_done::apply(app, &next.done, *sizes));
         changed!(overlay, self.overlay.apply(app, &next.overlay));
     }
+}
+
+/// What is said on the pages of a running kiosk: to its desk.
+pub fn said_to(handle: &kiosk_shell::ShellHandle) -> bind_page::Say {
+    let handle = handle.clone();
+    Rc::new(move |said| {
+        if let view_model::page::Said::Desk(intent) = said {
+            // What is refused is counted and logged by the shell.
+            let _ = handle.desk(intent);
+        }
+    })
+}
+
+/// What the screen asks by itself stays here; what follows from the answer goes on. A question is over once anything is
+/// said to the desk, and asking is a sign of life.
+fn answered(ask: &Rc<RefCell<Option<view_model::desk::Ask>>>, say: &bind_page::Say) -> bind_page::Say {
+    use kiosk_core::DeskIntent;
+    use view_model::page::Said;
+    let (ask, say) = (ask.clone(), say.clone());
+    Rc::new(move |said| match said {
+        Said::Ask(next) => {
+            ask.replace(next);
+            say(Said::Desk(DeskIntent::Touched));
+        }
+        other => {
+            ask.take();
+            say(other);
+        }
+    })
 }
 
 /// What the guest opened on the screen alone does not outlive its view: the next guest must not find it.

@@ -2,7 +2,14 @@
 //! A page for the shop's own people: the first start, and the counter's business. One shape for all of them, so that who
 //! knows one page knows all: what is this about, what is to be typed, a list, what can be done.
 
-use kiosk_core::setup::SetupIntent;
+use super::desk::Ask;
+use kiosk_core::{
+    Minor,
+    desk::{CashMove, DeskIntent, OrderSearch},
+    refund::Pick,
+    setup::SetupIntent,
+    staff::{Credential, Pin},
+};
 
 /// What something means; its colour follows, and never alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,13 +28,18 @@ pub enum Tone {
 pub enum Said {
     /// To the first start.
     Setup(SetupIntent),
+    /// To the desk.
+    Desk(DeskIntent),
+    /// To the screen itself: ask this first, or nothing any more.
+    Ask(Option<Ask>),
 }
 
 impl Said {
     /// The same with another count, where it is about one.
-    pub fn counted(&self, _count: u16) -> Option<Self> {
+    pub fn counted(&self, count: u16) -> Option<Self> {
         match self {
-            Self::Setup(_) => None,
+            Self::Desk(DeskIntent::Pick(pick)) => Some(Self::Desk(DeskIntent::Pick(Pick { quantity: count, ..*pick }))),
+            Self::Setup(_) | Self::Desk(_) | Self::Ask(_) => None,
         }
     }
 }
@@ -37,6 +49,8 @@ impl std::fmt::Debug for Said {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Setup(_) => "Setup",
+            Self::Desk(_) => "Desk",
+            Self::Ask(_) => "Ask",
         })
     }
 }
@@ -50,20 +64,38 @@ pub enum Entry {
     Clock,
     Code,
     Backend,
+    StaffNumber,
+    /// Of this staff number.
+    Pin(String),
+    NewPin,
+    OrderNumber,
+    CashGiven,
+    Float,
+    CashMove(CashMove),
+    Counted,
 }
 
 impl Entry {
     /// What it says once it is finished; `None` while too little was typed.
     pub fn said(&self, typed: &str) -> Option<Said> {
         let enough = !typed.is_empty();
-        Some(Said::Setup(match self {
-            Self::Passphrase if typed.len() >= 8 => SetupIntent::Passphrase(typed.to_owned()),
-            Self::Proxy => SetupIntent::Proxy(typed.to_owned()),
-            Self::Clock if typed.len() == 12 => SetupIntent::Clock(typed.to_owned()),
-            Self::Code if enough => SetupIntent::Code(typed.to_owned()),
-            Self::Backend if enough => SetupIntent::Backend(typed.to_owned()),
+        let amount = || typed.parse::<i64>().ok().map(Minor);
+        Some(match self {
+            Self::Passphrase if typed.len() >= 8 => Said::Setup(SetupIntent::Passphrase(typed.to_owned())),
+            Self::Proxy => Said::Setup(SetupIntent::Proxy(typed.to_owned())),
+            Self::Clock if typed.len() == 12 => Said::Setup(SetupIntent::Clock(typed.to_owned())),
+            Self::Code if enough => Said::Setup(SetupIntent::Code(typed.to_owned())),
+            Self::Backend if enough => Said::Setup(SetupIntent::Backend(typed.to_owned())),
+            Self::StaffNumber if enough => Said::Ask(Some(Ask::Pin(typed.to_owned()))),
+            Self::Pin(staff) => Said::Desk(DeskIntent::SignIn(Credential::Pin { staff: staff.clone(), pin: Pin::new(typed)? })),
+            Self::NewPin => Said::Desk(DeskIntent::ChoosePin(Pin::new(typed)?)),
+            Self::OrderNumber => Said::Desk(DeskIntent::Find(OrderSearch { number: typed.to_owned(), ..OrderSearch::default() })),
+            Self::CashGiven => Said::Desk(DeskIntent::TakeCash { given: amount()? }),
+            Self::Float => Said::Desk(DeskIntent::OpenShift { float: amount()? }),
+            Self::CashMove(how) => Said::Ask(Some(Ask::CashReason(*how, amount()?))),
+            Self::Counted => Said::Desk(DeskIntent::Count { amount: amount()? }),
             _ => return None,
-        }))
+        })
     }
 }
 

@@ -336,7 +336,7 @@ impl Page<'_> {
                     tone: Tone::Quiet,
                     title: say!(t, "Trying each device…", "Проверяем устройства…").to_owned(),
                     text: String::new(),
-                })
+                });
             }
             Some(tried) => page.rows = tried.iter().map(|tried| self.tried(tried)).collect(),
         }

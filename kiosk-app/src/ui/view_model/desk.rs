@@ -1,0 +1,1011 @@
+// SPDX-License-Identifier: GPL-3.0-only
+//! The pages of the desk: what staff put right, and the till.
+//!
+//! One question a page. What a page cannot know before a person has answered (why, how much) is asked on a page of its own,
+//! and only then said to the core: see [`Ask`].
+
+use super::{
+    Scene,
+    page::{ActionView, Entry, NoticeView, PadView, PageRowView, PageView, Said, Tone, Typing, say},
+    setup::words,
+};
+use crate::ui::words::{LocalTime, Tongue, times};
+use kiosk_core::{
+    Id, Minor, Tender,
+    desk::{CashMove, DeskIntent, DeskPage, DeskView, Notice, OrderLine, OrderSearch, Reason, UnknownView},
+    payments::Verdict,
+    refund::{Pick, Sold, SoldLine, SoldState, Way},
+    staff::{Act, May, Person, StaffRole},
+    terminal::Enquiry,
+};
+
+/// What the screen asks before it says anything to the core. Nothing of it is kept once the desk is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// The PIN of this staff number.
+    Pin(String),
+    /// Part of an order number.
+    OrderNumber,
+    /// What the guest gave.
+    CashGiven,
+    /// The float of a new shift.
+    Float,
+    /// How much cash, for this.
+    CashMove(CashMove),
+    /// Why, for this much cash.
+    CashReason(CashMove, Minor),
+    /// Why the drawer is opened.
+    DrawerReason,
+    /// Why the open order is cancelled.
+    VoidReason,
+    /// Why it goes back.
+    RefundReason,
+    /// What became of a payment: are you sure?
+    Verdict(Id, Verdict),
+}
+
+/// The page of the desk, with what the screen asks over it.
+pub fn page(scene: &Scene<'_>, desk: &DeskView, ask: Option<&Ask>) -> PageView {
+    let t = scene.tongue();
+    let pages = Pages { scene, desk, t };
+    let mut page = match (&desk.approval, ask) {
+        (_, Some(Ask::Pin(staff))) => pages.pin(staff),
+        (Some(_), _) => pages.approval(),
+        (None, Some(ask)) => pages.ask(ask),
+        (None, None) => pages.of(desk.page),
+    };
+    let role = say!(t, "staff", "персонал");
+    page.place = format!("{} · {role}", scene.shop.name);
+    if let Some(person) = desk.person.as_ref().filter(|_| desk.page != DeskPage::ChoosePin) {
+        page.who = who(person, &desk.till.till);
+        page.leave = Some(desk_says(DeskIntent::SignOut));
+    }
+    page.words = words(t);
+    page.back = Some(match ask {
+        Some(_) => Said::Ask(None),
+        None if desk.page == DeskPage::Home => desk_says(DeskIntent::SignOut),
+        None => desk_says(DeskIntent::Back),
+    });
+    if let Some(notice) = desk.notice {
+        page.notice = Some(pages.notice(notice));
+    } else if desk.busy && page.notice.is_none() {
+        let title = say!(t, "One moment", "Одну минуту").to_owned();
+        page.notice = Some(NoticeView { tone: Tone::Quiet, title, text: String::new() });
+    }
+    if desk.busy {
+        page.actions.iter_mut().for_each(|action| action.enabled = false);
+    }
+    page
+}
+
+fn who(person: &Person, till: &str) -> String {
+    let name = if person.name.is_empty() { &person.id } else { &person.name };
+    if till.is_empty() { name.clone() } else { format!("{name} · {till}") }
+}
+
+fn desk_says(intent: DeskIntent) -> Said {
+    Said::Desk(intent)
+}
+
+fn asks(ask: Ask) -> Said {
+    Said::Ask(Some(ask))
+}
+
+fn act(text: &str, intent: DeskIntent) -> ActionView {
+    ActionView::say(text, desk_says(intent))
+}
+
+fn titled(title: &str, text: &str) -> PageView {
+    PageView { title: title.to_owned(), text: text.to_owned(), ..PageView::default() }
+}
+
+struct Pages<'a> {
+    scene: &'a Scene<'a>,
+    desk: &'a DeskView,
+    t: Tongue,
+}
+
+impl Pages<'_> {
+    fn of(&self, page: DeskPage) -> PageView {
+        match page {
+            DeskPage::SignIn => self.sign_in(),
+            DeskPage::ChoosePin => self.choose_pin(),
+            DeskPage::Home => self.home(),
+            DeskPage::Unknown => self.unknown(),
+            DeskPage::Orders => self.orders(),
+            DeskPage::Order => self.order(),
+            DeskPage::Refund => self.refund(),
+            DeskPage::Cash => self.cash(),
+            DeskPage::Till => self.till(),
+            DeskPage::Report => self.report(),
+            DeskPage::Closing => self.closing(),
+        }
+    }
+
+    fn money(&self, amount: Minor) -> String {
+        self.scene.money(amount)
+    }
+
+    fn clock(&self, utc_ms: Option<i64>) -> String {
+        utc_ms.map_or_else(String::new, |ms| LocalTime::at(ms, self.scene.now.offset_min).clock())
+    }
+
+    fn may(&self, act: Act) -> bool {
+        let may = self.desk.may.iter().find(|(known, _)| *known == act).map(|(_, may)| *may);
+        may.is_some_and(|may| may != May::No)
+    }
+
+    fn money_pad(&self, entry: Entry, label: &str) -> Option<PadView> {
+        let exponent = self.scene.catalogue.currency.exponent;
+        Some(PadView { entry, typing: Typing::Money { exponent }, label: label.to_owned(), given: String::new(), most: 9 })
+    }
+
+    fn sign_in(&self) -> PageView {
+        let t = self.t;
+        let mut page = titled(
+            say!(t, "Who is there?", "Кто вы?"),
+            say!(t, "Your badge to the reader, or your number.", "Приложите бейдж к считывателю или введите номер."),
+        );
+        if let Some(person) = &self.desk.sign_in.known {
+            return self.pin(&person.id);
+        }
+        page.pad = Some(PadView {
+            entry: Entry::StaffNumber,
+            typing: Typing::Number,
+            label: say!(t, "Staff number", "Табельный номер").to_owned(),
+            given: String::new(),
+            most: 16,
+        });
+        page.notice = self.refusal();
+        page.actions = vec![ActionView::enter(say!(t, "Go on", "Дальше"))];
+        page
+    }
+
+    fn refusal(&self) -> Option<NoticeView> {
+        let t = self.t;
+        let sign_in = &self.desk.sign_in;
+        let left = sign_in.paused_until_ms.map(|until| until.saturating_sub(self.scene.now.mono_ms).div_ceil(1000));
+        let text = match left.filter(|seconds| *seconds > 0) {
+            Some(seconds) => {
+                say!(t, format!("The next try is taken in {seconds} s."), format!("Следующая попытка — через {seconds} с."))
+            }
+            None => say!(t, "Try again, or ask your manager for a new PIN.", "Повторите или попросите новый PIN у менеджера.")
+                .to_owned(),
+        };
+        let title = say!(t, "That did not fit", "Не подошло").to_owned();
+        (sign_in.refused || left.is_some_and(|s| s > 0)).then_some(NoticeView { tone: Tone::Bad, title, text })
+    }
+
+    fn pin(&self, staff: &str) -> PageView {
+        let t = self.t;
+        let known = self.desk.sign_in.known.as_ref().filter(|person| person.id == staff && !person.name.is_empty());
+        let name = known.map_or(staff, |person| person.name.as_str());
+        PageView {
+            pad: Some(PadView {
+                entry: Entry::Pin(staff.to_owned()),
+                typing: Typing::Secret,
+                label: "PIN".to_owned(),
+                given: String::new(),
+                most: 12,
+            }),
+            notice: self.refusal(),
+            actions: vec![ActionView::enter(say!(t, "Sign in", "Войти"))],
+            ..titled(name, say!(t, "Your PIN, please. Nobody else needs to see it.", "Введите PIN так, чтобы никто не видел."))
+        }
+    }
+
+    fn choose_pin(&self) -> PageView {
+        let t = self.t;
+        PageView {
+            pad: Some(PadView {
+                entry: Entry::NewPin,
+                typing: Typing::Secret,
+                label: say!(t, "New PIN", "Новый PIN").to_owned(),
+                given: String::new(),
+                most: 12,
+            }),
+            actions: vec![ActionView::enter(say!(t, "Use this PIN", "Сохранить PIN"))],
+            ..titled(
+                say!(t, "Choose a PIN of your own", "Придумайте свой PIN"),
+                say!(
+                    t,
+                    "4 to 12 digits, no run and no birthday. Only you know it from now on.",
+                    "4–12 цифр, не подряд. Знать его будете только вы."
+                ),
+            )
+        }
+    }
+
+    fn approval(&self) -> PageView {
+        let t = self.t;
+        let Some(asked) = &self.desk.approval else { return PageView::default() };
+        let about = [asked.amount.map(|amount| self.money(amount)), Some(asked.order.clone()).filter(|order| !order.is_empty())];
+        let about: Vec<String> = about.into_iter().flatten().collect();
+        let mut page = titled(
+            match asked.role {
+                StaffRole::Manager => say!(t, "A manager, please", "Нужен менеджер"),
+                StaffRole::Staff => say!(t, "A colleague, please", "Нужен коллега"),
+            },
+            say!(
+                t,
+                "A second person looks at it and approves with badge or number.",
+                "Второй человек смотрит и подтверждает бейджем или номером."
+            ),
+        );
+        page.stats = vec![(if about.is_empty() { "·".to_owned() } else { about.join(" · ") }, self.act(asked.act).to_owned())];
+        page.pad = Some(PadView {
+            entry: Entry::StaffNumber,
+            typing: Typing::Number,
+            label: say!(t, "Staff number", "Табельный номер").to_owned(),
+            given: String::new(),
+            most: 16,
+        });
+        page.notice = self.refusal();
+        page.actions = vec![ActionView::enter(say!(t, "Go on", "Дальше"))];
+        page
+    }
+
+    fn act(&self, act: Act) -> &'static str {
+        let t = self.t;
+        match act {
+            Act::SeeOrders => say!(t, "Orders", "Заказы"),
+            Act::Reprint => say!(t, "Print again", "Повторная печать"),
+            Act::TakeCash => say!(t, "Cash payment", "Оплата наличными"),
+            Act::Void => say!(t, "Cancel an order", "Отмена заказа"),
+            Act::Override => say!(t, "Change a price", "Изменение цены"),
+            Act::Refund => say!(t, "Give money back", "Возврат денег"),
+            Act::RefundInCash => say!(t, "Give back in cash", "Возврат наличными"),
+            Act::Resolve => say!(t, "Settle a payment", "Решение по платежу"),
+            Act::NoSale => say!(t, "Open the drawer", "Открыть ящик"),
+            Act::OpenShift => say!(t, "Begin a shift", "Открыть смену"),
+            Act::CloseShift => say!(t, "Close the shift", "Закрыть смену"),
+            Act::PayIn => say!(t, "Cash in", "Внесение"),
+            Act::PayOut => say!(t, "Cash out", "Выплата"),
+            Act::SafeDrop => say!(t, "To the safe", "В сейф"),
+            Act::XReport => say!(t, "X report", "X-отчёт"),
+            Act::ZReport => say!(t, "Z report", "Z-отчёт"),
+            Act::ManageStaff => say!(t, "Staff", "Персонал"),
+            Act::Service => say!(t, "Service", "Сервис"),
+        }
+    }
+
+    fn home(&self) -> PageView {
+        let t = self.t;
+        let desk = self.desk;
+        let name =
+            desk.person.as_ref().map(|p| if p.name.is_empty() { p.id.clone() } else { p.name.clone() }).unwrap_or_default();
+        let mut page = titled(&say!(t, format!("Hello, {name}"), format!("Здравствуйте, {name}")), "");
+        let row = |title: &str, detail: String, to: DeskPage| PageRowView::leading(title, detail, desk_says(DeskIntent::Go(to)));
+        if !desk.unknown.is_empty() {
+            let count = desk.unknown.len();
+            page.rows.push(PageRowView {
+                tone: Tone::Bad,
+                badge: count.to_string(),
+                ..row(
+                    say!(t, "Payments nobody knows the end of", "Платежи с неизвестным исходом"),
+                    say!(
+                        t,
+                        "Look at the terminal's journal, then say what became of them.",
+                        "Посмотрите журнал терминала и укажите исход."
+                    )
+                    .to_owned(),
+                    DeskPage::Unknown,
+                )
+            });
+        }
+        if self.may(Act::SeeOrders) {
+            page.rows.push(row(
+                say!(t, "Orders", "Заказы"),
+                say!(t, "find, print again, give back, take cash", "найти, напечатать, вернуть, принять наличные").to_owned(),
+                DeskPage::Orders,
+            ));
+        }
+        let till = if desk.till.open {
+            say!(
+                t,
+                format!("shift {} since {}", desk.till.number, self.clock(desk.till.opened_utc_ms)),
+                format!("смена {} с {}", desk.till.number, self.clock(desk.till.opened_utc_ms))
+            )
+        } else {
+            say!(t, "no shift is open", "смена не открыта").to_owned()
+        };
+        let overdue = desk.till.open && desk.till.overdue;
+        page.rows.push(PageRowView {
+            tone: if overdue { Tone::Attention } else { Tone::Plain },
+            badge: if overdue { say!(t, "time for a Z", "пора снять Z").to_owned() } else { String::new() },
+            ..row(say!(t, "Till", "Касса"), till, DeskPage::Till)
+        });
+        page.actions = vec![act(say!(t, "Back to the guests", "К гостям"), DeskIntent::SignOut)];
+        page
+    }
+
+    fn unknown(&self) -> PageView {
+        let t = self.t;
+        let mut page = titled(
+            say!(t, "What became of these?", "Что стало с этими платежами?"),
+            say!(
+                t,
+                "Nobody pays twice: say what the terminal's own journal shows. It is checked at the end of day.",
+                "Дважды никто не платит: укажите то, что видно в журнале терминала. В конце дня это сверяется.",
+            ),
+        );
+        for unknown in &self.desk.unknown {
+            self.unknown_rows(unknown, &mut page.rows);
+        }
+        if self.desk.unknown.is_empty() {
+            let title = say!(t, "All payments are settled", "Все платежи закрыты").to_owned();
+            page.notice = Some(NoticeView { tone: Tone::Good, title, text: String::new() });
+        }
+        page
+    }
+
+    fn unknown_rows(&self, unknown: &UnknownView, rows: &mut Vec<PageRowView>) {
+        let t = self.t;
+        let number = if unknown.number.is_empty() { "?" } else { &unknown.number };
+        let kind = if unknown.refund { say!(t, "refund", "возврат") } else { self.tender(unknown.tender) };
+        let mut what = vec![self.clock(unknown.at_utc_ms), kind.to_owned(), self.seen(unknown)];
+        if !unknown.carried_by.is_empty() {
+            what.push(say!(t, format!("taken over by {}", unknown.carried_by), format!("перенёс {}", unknown.carried_by)));
+        }
+        what.retain(|part| !part.is_empty());
+        rows.push(PageRowView {
+            section: format!("{number} · {}", self.money(unknown.amount)),
+            ..PageRowView::told(what.join(" · "), self.why(&unknown.why))
+        });
+        for verdict in &unknown.verdicts {
+            let (title, tone) = match verdict {
+                Verdict::Charged { .. } if unknown.refund => (say!(t, "The money went back", "Деньги возвращены"), Tone::Plain),
+                Verdict::Charged { .. } => (say!(t, "It was charged", "Деньги списаны"), Tone::Plain),
+                Verdict::NotCharged if unknown.refund => (say!(t, "Nothing went back", "Возврата не было"), Tone::Plain),
+                Verdict::NotCharged => (say!(t, "It was not charged", "Деньги не списаны"), Tone::Plain),
+            };
+            let detail = match verdict {
+                Verdict::Charged { reference: Some(receipt) } => say!(t, format!("receipt {receipt}"), format!("чек {receipt}")),
+                _ => String::new(),
+            };
+            rows.push(PageRowView { tone, ..PageRowView::leading(title, detail, asks(Ask::Verdict(unknown.attempt, *verdict))) });
+        }
+        if unknown.tender == Tender::Card && !unknown.asking {
+            rows.push(PageRowView::leading(
+                say!(t, "Ask the terminal again", "Спросить терминал ещё раз"),
+                "",
+                desk_says(DeskIntent::Enquire(unknown.attempt)),
+            ));
+        }
+    }
+
+    /// What the terminal said of its last receipt.
+    fn seen(&self, unknown: &UnknownView) -> String {
+        let t = self.t;
+        if unknown.asking {
+            return say!(t, "the terminal is being asked…", "спрашиваем терминал…").to_owned();
+        }
+        match &unknown.seen {
+            None => String::new(),
+            Some(Enquiry::Last(Some(receipt))) => {
+                let amount = self.money(receipt.amount);
+                say!(
+                    t,
+                    format!("its last receipt: {} over {amount}", receipt.number),
+                    format!("последний чек: {} на {amount}", receipt.number)
+                )
+            }
+            Some(Enquiry::Last(None)) => say!(t, "the terminal has no receipt", "чеков в терминале нет").to_owned(),
+            Some(Enquiry::Unsupported) => say!(t, "the terminal cannot be asked", "терминал не отвечает на запрос").to_owned(),
+            Some(Enquiry::Failed) => say!(t, "the terminal does not answer", "терминал не отвечает").to_owned(),
+        }
+    }
+
+    fn why(&self, word: &str) -> &'static str {
+        let t = self.t;
+        match word {
+            "no_answer" => say!(t, "The terminal did not answer in time.", "Терминал не ответил вовремя."),
+            "found_open" => say!(t, "The kiosk was switched off in the middle of it.", "Киоск выключили посреди оплаты."),
+            "late_approval" => {
+                say!(t, "The terminal said yes after it had said no.", "Терминал сначала отказал, потом подтвердил.")
+            }
+            word if word.starts_with("amount_differs") => {
+                say!(t, "The terminal named another amount.", "Терминал назвал другую сумму.")
+            }
+            _ => "",
+        }
+    }
+
+    fn tender(&self, tender: Tender) -> &'static str {
+        let t = self.t;
+        match tender {
+            Tender::Card => say!(t, "card", "карта"),
+            Tender::Cash => say!(t, "cash", "наличные"),
+            Tender::Wallet => say!(t, "wallet", "кошелёк"),
+            Tender::Gift => say!(t, "gift card", "подарочная карта"),
+            Tender::Points => say!(t, "points", "баллы"),
+        }
+    }
+
+    fn orders(&self) -> PageView {
+        let t = self.t;
+        let search = &self.desk.search;
+        let mut page = titled(say!(t, "Today's orders", "Заказы за сегодня"), "");
+        if !search.number.is_empty() {
+            page.text = say!(t, format!("with '{}'", search.number), format!("с «{}»", search.number));
+        }
+        page.rows = self.desk.orders.iter().map(|order| self.order_line(order)).collect();
+        if self.desk.more_orders {
+            page.rows.push(PageRowView::leading(say!(t, "Show more", "Показать ещё"), "", desk_says(DeskIntent::More)));
+        }
+        if self.desk.orders.is_empty() && !self.desk.busy {
+            let title = say!(t, "No order fits", "Ничего не найдено").to_owned();
+            page.notice = Some(NoticeView { tone: Tone::Quiet, title, text: String::new() });
+        }
+        let unpaid = OrderSearch { unpaid: !search.unpaid, ..OrderSearch::default() };
+        let other =
+            if search.unpaid { say!(t, "All orders", "Все заказы") } else { say!(t, "To be paid", "К оплате") };
+        page.actions = vec![
+            act(other, DeskIntent::Find(unpaid)),
+            ActionView::say(say!(t, "By number", "По номеру"), asks(Ask::OrderNumber)),
+        ];
+        page
+    }
+
+    fn order_line(&self, order: &OrderLine) -> PageRowView {
+        let t = self.t;
+        let (badge, tone) = match (order.unknown, order.returned, order.state) {
+            (true, ..) => (say!(t, "payment unknown", "платёж неизвестен"), Tone::Bad),
+            (_, true, _) => (say!(t, "given back", "возврат"), Tone::Plain),
+            (_, _, SoldState::Unpaid) => (say!(t, "to be paid", "к оплате"), Tone::Attention),
+            (_, _, SoldState::Paid) => ("", Tone::Plain),
+            (_, _, SoldState::Cancelled) => (say!(t, "cancelled", "отменён"), Tone::Quiet),
+        };
+        PageRowView {
+            value: self.money(order.total),
+            badge: badge.to_owned(),
+            tone,
+            ..PageRowView::leading(&*order.number, self.clock(order.placed_utc_ms), desk_says(DeskIntent::OpenOrder(order.order)))
+        }
+    }
+
+    fn order(&self) -> PageView {
+        let t = self.t;
+        let Some(order) = self.desk.order.as_deref() else { return titled(say!(t, "Order", "Заказ"), "") };
+        let mut page = titled(&self.order_title(order), &self.clock(order.placed_utc_ms));
+        page.rows = order.lines.iter().map(|line| self.sold_line(order, line)).collect();
+        for taken in &order.taken {
+            let detail = [
+                taken.masked.clone(),
+                taken.receipt.map(|r| say!(t, format!("receipt {r}"), format!("чек {r}"))).unwrap_or_default(),
+            ];
+            let detail: Vec<String> = detail.into_iter().filter(|part| !part.is_empty()).collect();
+            page.rows.push(PageRowView {
+                value: self.money(taken.amount),
+                ..PageRowView::told(self.tender(taken.tender), detail.join(" · "))
+            });
+        }
+        if let Some(row) = page.rows.get_mut(order.lines.len()) {
+            row.section = say!(t, "Paid", "Оплачено").to_owned();
+        }
+        page.stats = vec![(self.money(Minor(order.total.0 + order.tip.0)), say!(t, "in all", "всего").to_owned())];
+        if self.desk.due > Minor::ZERO {
+            page.stats.push((self.money(self.desk.due), say!(t, "still to be paid", "осталось оплатить").to_owned()));
+        }
+        page.actions = self.order_actions(order);
+        page
+    }
+
+    fn order_title(&self, order: &Sold) -> String {
+        if order.called_name.is_empty() { order.number.clone() } else { format!("{} · {}", order.number, order.called_name) }
+    }
+
+    fn sold_line(&self, order: &Sold, line: &SoldLine) -> PageRowView {
+        let t = self.t;
+        let back: u32 = order.returned.iter().filter(|pick| pick.line == line.line).map(|pick| u32::from(pick.quantity)).sum();
+        let badge = match back {
+            0 => String::new(),
+            n => say!(t, format!("{n} given back"), format!("возвращено: {n}")),
+        };
+        let name = times(u32::from(line.quantity), &line.name);
+        let value = if line.parent.is_some() && line.amount == Minor::ZERO { String::new() } else { self.money(line.amount) };
+        PageRowView {
+            value,
+            badge,
+            tone: if line.parent.is_some() { Tone::Quiet } else { Tone::Plain },
+            ..PageRowView::told(name, "")
+        }
+    }
+
+    fn order_actions(&self, order: &Sold) -> Vec<ActionView> {
+        let t = self.t;
+        let mut actions = Vec::new();
+        if self.may(Act::Reprint) {
+            actions.push(act(say!(t, "Print again", "Напечатать ещё раз"), DeskIntent::Reprint));
+        }
+        match order.state {
+            SoldState::Unpaid => {
+                if self.may(Act::Void) {
+                    actions.push(ActionView::say(say!(t, "Cancel it", "Отменить"), asks(Ask::VoidReason)));
+                }
+                if self.may(Act::TakeCash) && self.desk.due > Minor::ZERO {
+                    actions.push(act(say!(t, "Take cash", "Принять наличные"), DeskIntent::Go(DeskPage::Cash)));
+                }
+            }
+            SoldState::Paid if self.may(Act::Refund) => {
+                actions.push(act(say!(t, "Give back", "Вернуть деньги"), DeskIntent::Go(DeskPage::Refund)));
+            }
+            SoldState::Paid | SoldState::Cancelled => {}
+        }
+        actions
+    }
+
+    fn refund(&self) -> PageView {
+        let t = self.t;
+        let (Some(order), Some(refund)) = (self.desk.order.as_deref(), &self.desk.refund) else {
+            return titled(say!(t, "Give back", "Возврат"), "");
+        };
+        let mut page = titled(say!(t, "What goes back?", "Что возвращаем?"), &self.order_title(order));
+        for line in order.lines.iter().filter(|line| line.parent.is_none()) {
+            let gone: u16 = order.returned.iter().filter(|pick| pick.line == line.line).map(|pick| pick.quantity).sum();
+            let left = line.quantity.saturating_sub(gone);
+            let count = refund.picks.iter().find(|pick| pick.line == line.line).map_or(0, |pick| pick.quantity);
+            let says = desk_says(DeskIntent::Pick(Pick { line: line.line, quantity: count }));
+            let detail = say!(t, format!("{left} of {}", line.quantity), format!("{left} из {}", line.quantity));
+            page.rows.push(PageRowView {
+                value: self.money(line.amount),
+                count,
+                most: if refund.running { 0 } else { left },
+                says: (left > 0 && !refund.running).then_some(says),
+                tone: if left == 0 { Tone::Quiet } else { Tone::Plain },
+                ..PageRowView::told(&*line.name, detail)
+            });
+        }
+        if let Some(worth) = &refund.worth {
+            page.stats = vec![(self.money(worth.total), say!(t, "goes back", "к возврату").to_owned())];
+        }
+        for (at, (tender, amount, way)) in refund.backs.iter().enumerate() {
+            let done = at < refund.done;
+            page.rows.push(PageRowView {
+                section: if at == 0 { say!(t, "How", "Как").to_owned() } else { String::new() },
+                value: self.money(*amount),
+                badge: if done { "✓".to_owned() } else { String::new() },
+                tone: if done { Tone::Good } else { Tone::Plain },
+                ..PageRowView::told(self.way(*tender, way), "")
+            });
+        }
+        if refund.running {
+            let title = say!(t, "At the terminal", "На терминале").to_owned();
+            let text = say!(t, "It may ask for the card.", "Он может попросить карту.").to_owned();
+            page.notice = Some(NoticeView { tone: Tone::Attention, title, text });
+            return page;
+        }
+        if refund.offer_cash {
+            page.actions = vec![act(say!(t, "Give the rest in cash", "Остаток наличными"), DeskIntent::RefundInCash)];
+        } else {
+            page.actions = vec![
+                act(say!(t, "Everything", "Всё"), DeskIntent::PickAll),
+                ActionView::say(say!(t, "Give back", "Вернуть"), asks(Ask::RefundReason)).when(refund.worth.is_some()),
+            ];
+        }
+        page
+    }
+
+    fn way(&self, tender: Tender, way: &Way) -> String {
+        let t = self.t;
+        let how = match way {
+            Way::Reverse { .. } => say!(t, "undone at the terminal", "отмена на терминале"),
+            Way::Card => say!(t, "back to the card", "обратно на карту"),
+            Way::Cash => say!(t, "in cash", "наличными"),
+            Way::Account => say!(t, "to where it came from", "туда, откуда пришло"),
+        };
+        format!("{} · {how}", self.tender(tender))
+    }
+
+    fn cash(&self) -> PageView {
+        let t = self.t;
+        let Some(order) = self.desk.order.as_deref() else { return titled(say!(t, "Cash", "Наличные"), "") };
+        if let Some(cash) = self.desk.cash {
+            return PageView {
+                stats: vec![
+                    (self.money(cash.change), say!(t, "change", "сдача").to_owned()),
+                    (self.money(cash.given), say!(t, "given", "получено").to_owned()),
+                    (self.money(cash.due), say!(t, "was due", "к оплате").to_owned()),
+                ],
+                actions: vec![act(say!(t, "Done", "Готово"), DeskIntent::Back)],
+                ..titled(&say!(t, format!("{} is paid", order.number), format!("{} оплачен", order.number)), "")
+            };
+        }
+        let due = self.desk.due;
+        PageView {
+            stats: vec![(self.money(due), say!(t, "to pay", "к оплате").to_owned())],
+            pad: self.money_pad(Entry::CashGiven, say!(t, "Given by the guest", "Получено от гостя")),
+            actions: vec![
+                act(say!(t, "Exactly this", "Без сдачи"), DeskIntent::TakeCash { given: due }),
+                ActionView::enter(say!(t, "Take it", "Принять")),
+            ],
+            ..titled(&order.number, "")
+        }
+    }
+
+    fn till(&self) -> PageView {
+        let t = self.t;
+        let till = &self.desk.till;
+        if !till.open {
+            return PageView {
+                actions: vec![
+                    ActionView::say(say!(t, "Begin a shift", "Открыть смену"), asks(Ask::Float)).when(self.may(Act::OpenShift)),
+                ],
+                ..titled(
+                    say!(t, "No shift is open", "Смена не открыта"),
+                    say!(
+                        t,
+                        "Card payments go on without. Cash needs a shift with a float.",
+                        "Картой платить можно и так. Для наличных нужна смена с разменом."
+                    ),
+                )
+            };
+        }
+        let since = self.clock(till.opened_utc_ms);
+        let mut page = titled(
+            &say!(t, format!("Shift {}", till.number), format!("Смена {}", till.number)),
+            &say!(t, format!("since {since}, by {}", till.opened_by), format!("с {since}, открыл {}", till.opened_by)),
+        );
+        let mut row = |act: Act, said: Said| {
+            if self.may(act) {
+                page.rows.push(PageRowView::leading(self.act(act), "", said));
+            }
+        };
+        row(Act::XReport, desk_says(DeskIntent::XReport));
+        row(Act::PayIn, asks(Ask::CashMove(CashMove::PaidIn)));
+        row(Act::PayOut, asks(Ask::CashMove(CashMove::PaidOut)));
+        row(Act::SafeDrop, asks(Ask::CashMove(CashMove::SafeDrop)));
+        row(Act::NoSale, asks(Ask::DrawerReason));
+        for (at, (how, amount, reason)) in till.moves.iter().rev().enumerate() {
+            page.rows.push(PageRowView {
+                section: if at == 0 {
+                    say!(t, "Cash in and out", "Внесения и выплаты").to_owned()
+                } else {
+                    String::new()
+                },
+                value: self.money(*amount),
+                ..PageRowView::told(self.cash_move(*how), self.reason(reason))
+            });
+        }
+        if till.overdue {
+            let title = say!(t, "The shop's day has turned", "Начался новый день").to_owned();
+            let text = say!(t, "Close the shift when it is quiet.", "Закройте смену, когда будет тихо.").to_owned();
+            page.notice = Some(NoticeView { tone: Tone::Attention, title, text });
+        }
+        page.actions = vec![act(say!(t, "Close the shift", "Закрыть смену"), DeskIntent::Close).when(self.may(Act::CloseShift))];
+        page
+    }
+
+    fn cash_move(&self, how: CashMove) -> &'static str {
+        self.act(match how {
+            CashMove::PaidIn => Act::PayIn,
+            CashMove::PaidOut => Act::PayOut,
+            CashMove::SafeDrop => Act::SafeDrop,
+        })
+    }
+
+    fn report(&self) -> PageView {
+        let t = self.t;
+        let Some(report) = self.desk.report.as_deref() else { return titled(say!(t, "Report", "Отчёт"), "") };
+        let title = match (report.number, report.kind) {
+            (Some(number), _) => format!("Z {number}"),
+            (None, kiosk_core::paper::ReportKind::Z) => "Z".to_owned(),
+            (None, kiosk_core::paper::ReportKind::X) => "X".to_owned(),
+        };
+        let mut page = titled(&title, &format!("{} · {}", report.till, report.business_date));
+        page.stats = vec![
+            (
+                self.money(report.sales.amount),
+                say!(t, format!("{} sales", report.sales.count), format!("продаж: {}", report.sales.count)),
+            ),
+            (
+                self.money(report.refunds.amount),
+                say!(t, format!("{} refunds", report.refunds.count), format!("возвратов: {}", report.refunds.count)),
+            ),
+        ];
+        for (at, (tender, count)) in report.tenders.iter().enumerate() {
+            page.rows.push(PageRowView {
+                section: if at == 0 { say!(t, "Tenders", "Оплата").to_owned() } else { String::new() },
+                value: self.money(count.amount),
+                ..PageRowView::told(self.tender(*tender), format!("{} ×", count.count))
+            });
+        }
+        for carried in &report.unresolved {
+            page.rows.push(PageRowView {
+                tone: Tone::Attention,
+                value: self.money(carried.amount),
+                badge: say!(t, "unknown", "неизвестно").to_owned(),
+                ..PageRowView::told(&*carried.number, &*carried.staff)
+            });
+        }
+        page.actions = vec![act(say!(t, "Done", "Готово"), DeskIntent::Go(DeskPage::Home))];
+        page
+    }
+
+    fn closing(&self) -> PageView {
+        let t = self.t;
+        let Some(closing) = &self.desk.closing else {
+            return titled(say!(t, "Close the shift", "Закрытие смены"), "");
+        };
+        let Some(counted) = closing.counted else {
+            return PageView {
+                pad: self.money_pad(Entry::Counted, say!(t, "In the drawer, notes and coins", "В ящике, купюры и монеты")),
+                actions: vec![ActionView::enter(say!(t, "That is all", "Это всё"))],
+                ..titled(
+                    say!(t, "Count the drawer", "Пересчитайте ящик"),
+                    say!(t, "What should be in it is shown afterwards.", "Сколько должно быть, покажем потом."),
+                )
+            };
+        };
+        let mut page = titled(say!(t, "Close the shift", "Закрытие смены"), "");
+        page.stats = vec![(self.money(counted), say!(t, "counted", "посчитано").to_owned())];
+        page.stats.extend(closing.expected.map(|e| (self.money(e), say!(t, "expected", "должно быть").to_owned())));
+        page.stats.extend(closing.over.map(|over| {
+            let name = match over {
+                over if over < Minor::ZERO => say!(t, "short", "недостача"),
+                over if over > Minor::ZERO => say!(t, "over", "излишек"),
+                _ => say!(t, "it fits", "сходится"),
+            };
+            (self.money(over), name.to_owned())
+        }));
+        page.notice = self.closing_notice();
+        if let Some(comparison) = closing.comparison.as_deref() {
+            for (at, row) in comparison.differing.iter().enumerate() {
+                let fact = &row.fact;
+                page.rows.push(PageRowView {
+                    section: if at == 0 {
+                        say!(t, "Where they differ", "В чём расхождение").to_owned()
+                    } else {
+                        String::new()
+                    },
+                    tone: Tone::Bad,
+                    value: self.money(fact.amount),
+                    ..PageRowView::told(&*fact.order_number, self.clock(fact.at_utc_ms))
+                });
+            }
+        }
+        for unknown in &self.desk.unknown {
+            let carried = !unknown.carried_by.is_empty();
+            let said = (!carried).then(|| desk_says(DeskIntent::CarryOver(unknown.attempt)));
+            page.rows.push(PageRowView {
+                tone: if carried { Tone::Plain } else { Tone::Attention },
+                value: self.money(unknown.amount),
+                says: said,
+                badge: if carried { unknown.carried_by.clone() } else { String::new() },
+                ..PageRowView::told(
+                    &*unknown.number,
+                    say!(
+                        t,
+                        "unknown: touch to take it over into the next shift",
+                        "неизвестно: коснитесь, чтобы перенести в следующую смену"
+                    ),
+                )
+            });
+        }
+        let asked = closing.comparison.is_some() || closing.no_totals;
+        if !asked {
+            page.actions
+                .push(act(say!(t, "Terminal's end of day", "Итоги терминала"), DeskIntent::EndOfDay).when(!closing.running));
+        }
+        page.actions.push(act(say!(t, "Close with a Z", "Закрыть с Z"), DeskIntent::Finish).when(closing.ready));
+        page
+    }
+
+    fn closing_notice(&self) -> Option<NoticeView> {
+        let t = self.t;
+        let closing = self.desk.closing.as_ref()?;
+        let (tone, title, text) = match closing.comparison.as_deref() {
+            _ if closing.running => {
+                (Tone::Quiet, say!(t, "The terminal adds up…", "Терминал подводит итоги…").to_owned(), String::new())
+            }
+            None if closing.no_totals => (
+                Tone::Attention,
+                say!(t, "The terminal gave no totals", "Терминал не дал итогов").to_owned(),
+                say!(
+                    t,
+                    "The Z says so. Doubtful payments stay open until the next one.",
+                    "Это будет в Z. Спорные платежи останутся до следующего."
+                )
+                .to_owned(),
+            ),
+            None => return None,
+            Some(c) if c.difference == Minor::ZERO => {
+                (Tone::Good, say!(t, "Terminal and till agree", "Терминал и касса сходятся").to_owned(), self.money(c.journal))
+            }
+            Some(c) => (
+                Tone::Bad,
+                say!(
+                    t,
+                    format!("They differ by {}", self.money(c.difference)),
+                    format!("Расхождение {}", self.money(c.difference))
+                ),
+                say!(
+                    t,
+                    format!("terminal {}, till {}", self.money(c.totals.amount), self.money(c.journal)),
+                    format!("терминал {}, касса {}", self.money(c.totals.amount), self.money(c.journal))
+                ),
+            ),
+        };
+        Some(NoticeView { tone, title, text })
+    }
+
+    fn ask(&self, ask: &Ask) -> PageView {
+        let t = self.t;
+        match ask {
+            Ask::Pin(staff) => self.pin(staff),
+            Ask::OrderNumber => PageView {
+                pad: Some(PadView {
+                    entry: Entry::OrderNumber,
+                    typing: Typing::Number,
+                    label: say!(t, "Number", "Номер").to_owned(),
+                    given: String::new(),
+                    most: 6,
+                }),
+                actions: vec![ActionView::enter(say!(t, "Find", "Найти"))],
+                ..titled(
+                    say!(t, "Which order?", "Какой заказ?"),
+                    say!(t, "The digits are enough: 17 finds A-17.", "Достаточно цифр: 17 найдёт A-17."),
+                )
+            },
+            Ask::CashGiven => self.cash(),
+            Ask::Float => PageView {
+                pad: self.money_pad(Entry::Float, say!(t, "In the drawer now", "Сейчас в ящике")),
+                actions: vec![ActionView::enter(say!(t, "Begin", "Открыть"))],
+                ..titled(say!(t, "Count the float", "Пересчитайте размен"), "")
+            },
+            Ask::CashMove(how) => PageView {
+                pad: self.money_pad(Entry::CashMove(*how), say!(t, "How much", "Сколько")),
+                actions: vec![ActionView::enter(say!(t, "Go on", "Дальше"))],
+                ..titled(self.cash_move(*how), "")
+            },
+            Ask::CashReason(how, amount) => {
+                let (how, amount) = (*how, *amount);
+                self.reasons(self.cash_move(how), &Reason::CASH, |reason| DeskIntent::MoveCash { how, amount, reason })
+            }
+            Ask::DrawerReason => self.reasons(self.act(Act::NoSale), &Reason::DRAWER, |reason| DeskIntent::NoSale { reason }),
+            Ask::VoidReason => self.reasons(self.act(Act::Void), &Reason::RETURNS, DeskIntent::Void),
+            Ask::RefundReason => self.reasons(self.act(Act::Refund), &Reason::RETURNS, |reason| DeskIntent::Refund { reason }),
+            Ask::Verdict(attempt, verdict) => self.sure(*attempt, *verdict),
+        }
+    }
+
+    fn reasons(&self, title: &str, reasons: &[Reason], said: impl Fn(Reason) -> DeskIntent) -> PageView {
+        let rows =
+            reasons.iter().map(|reason| PageRowView::leading(self.reason(reason.word()), "", desk_says(said(reason.clone()))));
+        PageView { rows: rows.collect(), ..titled(say!(self.t, "Why?", "Почему?"), title) }
+    }
+
+    fn reason(&self, word: &str) -> String {
+        let t = self.t;
+        match word {
+            "wrong_article" => say!(t, "Wrong article", "Не тот товар"),
+            "not_as_expected" => say!(t, "Not as expected", "Не то, что ожидали"),
+            "too_late" => say!(t, "Too late", "Слишком долго"),
+            "damaged" => say!(t, "Damaged or cold", "Испорчено или остыло"),
+            "changed_mind" => say!(t, "Changed their mind", "Гость передумал"),
+            "wrong_price" => say!(t, "Wrong price", "Неверная цена"),
+            "goodwill" => say!(t, "To make it good", "В знак извинения"),
+            "price_match" => say!(t, "Price match", "Цена как у других"),
+            "change_money" => say!(t, "Change money", "Размен"),
+            "supplies" => say!(t, "Supplies", "Покупки для магазина"),
+            "too_much_cash" => say!(t, "Too much in the drawer", "Много денег в ящике"),
+            "deposit" => say!(t, "Bank deposit", "Инкассация"),
+            "drawer_check" => say!(t, "Check the drawer", "Проверка ящика"),
+            "test" => say!(t, "Test", "Проверка"),
+            other => return other.to_owned(),
+        }
+        .to_owned()
+    }
+
+    fn sure(&self, attempt: Id, verdict: Verdict) -> PageView {
+        let t = self.t;
+        let unknown = self.desk.unknown.iter().find(|unknown| unknown.attempt == attempt);
+        let amount = unknown.map(|unknown| self.money(unknown.amount)).unwrap_or_default();
+        let (title, text) = match verdict {
+            Verdict::Charged { .. } => (
+                say!(t, format!("{amount} was charged?"), format!("{amount} списаны?")),
+                say!(
+                    t,
+                    "The order counts as paid, and the guest gets a receipt.",
+                    "Заказ считается оплаченным, гость получит чек."
+                ),
+            ),
+            Verdict::NotCharged => (
+                say!(t, format!("{amount} was not charged?"), format!("{amount} не списаны?")),
+                say!(t, "The order is cancelled, or can be paid anew.", "Заказ отменяется, или его можно оплатить заново."),
+            ),
+        };
+        PageView {
+            actions: vec![act(say!(t, "Yes, I have looked", "Да, я проверил"), DeskIntent::Resolve { attempt, verdict })],
+            ..titled(&title, text)
+        }
+    }
+
+    fn notice(&self, notice: Notice) -> NoticeView {
+        let t = self.t;
+        let (tone, title) = match notice {
+            Notice::NoRoster => (
+                Tone::Attention,
+                say!(
+                    t,
+                    "Nobody can sign in here yet: the list of staff comes with the network.",
+                    "Пока войти нельзя: список сотрудников придёт с сетью."
+                ),
+            ),
+            Notice::MayNot => (Tone::Bad, say!(t, "You may not do that here.", "У вас нет на это прав.")),
+            Notice::OwnApproval => (
+                Tone::Bad,
+                say!(t, "Nobody approves their own: another person, please.", "Своё подтвердить нельзя: нужен другой человек."),
+            ),
+            Notice::RoleTooSmall => {
+                (Tone::Bad, say!(t, "That person may not approve this.", "У этого сотрудника нет таких прав."))
+            }
+            Notice::EasyPin => (
+                Tone::Bad,
+                say!(t, "Too easy, or the old one. Choose another PIN.", "Слишком простой или прежний. Придумайте другой PIN."),
+            ),
+            Notice::PinChanged => (Tone::Good, say!(t, "Your PIN is changed.", "PIN изменён.")),
+            Notice::CannotRecord => (
+                Tone::Bad,
+                say!(t, "It could not be recorded, so nothing was done.", "Записать не удалось, поэтому ничего не сделано."),
+            ),
+            Notice::CannotRead => (Tone::Bad, say!(t, "It could not be read. Try again.", "Прочитать не удалось. Повторите.")),
+            Notice::NoOrder => (Tone::Attention, say!(t, "There is no such order.", "Такого заказа нет.")),
+            Notice::NoShift => (Tone::Attention, say!(t, "Begin a shift first.", "Сначала откройте смену.")),
+            Notice::ShiftOpen => (Tone::Attention, say!(t, "A shift is open already.", "Смена уже открыта.")),
+            Notice::BadAmount => (Tone::Bad, say!(t, "That amount cannot be.", "Такой суммы быть не может.")),
+            Notice::TooLittle => (Tone::Bad, say!(t, "That is less than is due.", "Это меньше, чем нужно.")),
+            Notice::TooMuch => (Tone::Bad, say!(t, "That is more than is left of it.", "Это больше, чем осталось.")),
+            Notice::NotNow => (Tone::Attention, say!(t, "That is done already.", "Это уже сделано.")),
+            Notice::TerminalBusy => (
+                Tone::Attention,
+                say!(t, "The terminal is busy or not there. Try again.", "Терминал занят или недоступен. Повторите."),
+            ),
+            Notice::TerminalDeclined => (
+                Tone::Bad,
+                say!(
+                    t,
+                    "The terminal did not give it back. Nothing has moved.",
+                    "Терминал отказал в возврате. Деньги не двигались."
+                ),
+            ),
+            Notice::RefundUnknown => (
+                Tone::Bad,
+                say!(
+                    t,
+                    "Nobody knows yet whether it went back. It is on the list.",
+                    "Пока неизвестно, вернулись ли деньги. Платёж в списке."
+                ),
+            ),
+            Notice::Refunded => (Tone::Good, say!(t, "Given back.", "Деньги возвращены.")),
+            Notice::Voided => (Tone::Good, say!(t, "Cancelled.", "Отменено.")),
+            Notice::Overridden => (Tone::Good, say!(t, "The price is changed.", "Цена изменена.")),
+            Notice::Resolved => {
+                (Tone::Good, say!(t, "Taken down, until the end of day confirms it.", "Записано; итоги дня это подтвердят."))
+            }
+            Notice::Opened => (Tone::Good, say!(t, "The shift is open.", "Смена открыта.")),
+            Notice::CashMoved => (Tone::Good, say!(t, "In the book.", "Записано.")),
+            Notice::NotPrinted => (
+                Tone::Attention,
+                say!(
+                    t,
+                    "Not printed. The book has it; print again once there is paper.",
+                    "Не напечатано. Запись есть; напечатайте, когда будет бумага."
+                ),
+            ),
+            Notice::NoDrawer => {
+                (Tone::Attention, say!(t, "The drawer did not open. Use its key.", "Ящик не открылся. Откройте ключом."))
+            }
+            Notice::CountFirst => (Tone::Attention, say!(t, "Count the drawer first.", "Сначала пересчитайте ящик.")),
+            Notice::EndOfDayFirst => {
+                (Tone::Attention, say!(t, "The terminal's end of day comes first.", "Сначала итоги терминала."))
+            }
+            Notice::UnknownLeft => (
+                Tone::Attention,
+                say!(t, "Settle the unknown payments, or take them over.", "Закройте неизвестные платежи или перенесите их."),
+            ),
+            Notice::Closed => (Tone::Good, say!(t, "The shift is closed.", "Смена закрыта.")),
+        };
+        NoticeView { tone, title: title.to_owned(), text: String::new() }
+    }
+}
