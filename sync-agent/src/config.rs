@@ -1,4 +1,4 @@
-//! `agent.toml`: read once at start, strictly. Every key but three has a default that suits a shop.
+//! `agent.toml`: read once at start, strictly. Every key but a few has a default that suits a shop.
 //!
 //! ```toml
 //! outbox = "/var/lib/cem/kiosk.db"         # the kiosk's file, opened read-only; may not exist yet
@@ -29,6 +29,11 @@
 //! users   = []        # the same by name: ["cem-kiosk"] where processes have users of their own
 //! control = "…"       # default: the state file with `.ctl` added
 //!
+//! [enrol]             # instead of `source` and `token_file`: the device gets them for a one-time code
+//! folder = "/var/lib/cem/enrolment"   # what it was given, sealed
+//! file   = "/etc/cem/enrol.toml"      # hands-off: the code in a file, deleted once it was used
+//! seal   = "auto"                     # systemd-creds where it works; "file": only ever files of mode 0600
+//!
 //! [[mirror]]          # any number
 //! name = "lake"
 //! kind = "cloudevents"             # or unomi, segment
@@ -44,6 +49,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::enrol::vault::Seal;
+
 /// The largest configuration file that is read at all, in bytes.
 pub const MAX_CONFIG_BYTES: u64 = 256 * 1024;
 
@@ -55,10 +62,15 @@ pub struct Config {
     pub outbox: PathBuf,
     /// The agent's own file; made when missing.
     pub state: PathBuf,
-    /// The CloudEvents `source` of this device.
+    /// The CloudEvents `source` of this device; given by enrolment where there is a table `[enrol]`.
+    #[serde(default)]
     pub source: String,
     /// Where events go.
+    #[serde(default)]
     pub backend: Backend,
+    /// How this device is given what it is not configured with.
+    #[serde(default)]
+    pub enrol: Option<Enrol>,
     /// When to try again.
     #[serde(default)]
     pub retry: Retry,
@@ -83,9 +95,12 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backend {
-    /// Base address, for example `https://cem.example`; a path prefix is kept.
+    /// Base address, for example `https://cem.example`; a path prefix is kept. With `[enrol]`: the one to ask where a person
+    /// types none.
+    #[serde(default)]
     pub url: String,
     /// A file that holds the device token and nothing else.
+    #[serde(default)]
     pub token_file: PathBuf,
     /// Sends the token without TLS to another machine. For laboratories.
     #[serde(default)]
@@ -96,6 +111,32 @@ pub struct Backend {
     /// How long a connection may take to come up, in milliseconds.
     #[serde(default = "defaults::connect_timeout_ms")]
     pub connect_timeout_ms: u64,
+}
+
+impl Default for Backend {
+    fn default() -> Backend {
+        Backend {
+            url: String::new(),
+            token_file: PathBuf::new(),
+            dangerous_plain_http: false,
+            timeout_ms: defaults::timeout_ms(),
+            connect_timeout_ms: defaults::connect_timeout_ms(),
+        }
+    }
+}
+
+/// How this device is given what it is not configured with.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrol {
+    /// What it was given; made when missing.
+    pub folder: PathBuf,
+    /// Where a code may lie for a hands-off install.
+    #[serde(default = "defaults::enrol_file")]
+    pub file: PathBuf,
+    /// How secrets are kept.
+    #[serde(default)]
+    pub seal: Seal,
 }
 
 /// When to try again.
@@ -228,6 +269,11 @@ pub enum MirrorKind {
 }
 
 mod defaults {
+    use std::path::PathBuf;
+
+    pub(super) fn enrol_file() -> PathBuf {
+        PathBuf::from("/etc/cem/enrol.toml")
+    }
     pub(super) fn timeout_ms() -> u64 {
         30_000
     }
@@ -334,16 +380,46 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.enrol.is_none() {
+            return self.check_complete();
+        }
+        if !self.source.is_empty() {
+            return Err(("source", "is given by enrolment: leave it out, or leave the table `enrol` out".into()));
+        }
+        if !self.backend.token_file.as_os_str().is_empty() {
+            return Err(("token_file", "is given by enrolment: leave it out, or leave the table `enrol` out".into()));
+        }
+        if !self.backend.url.is_empty() {
+            check_url(&self.backend.url, self.backend.dangerous_plain_http).map_err(|m| ("url", m))?;
+        }
+        self.check_values()
+    }
+
+    /// The same of a configuration that says everything.
+    pub(crate) fn check_complete(&self) -> Result<(), (&'static str, String)> {
+        if self.source.is_empty() {
+            return Err(("source", "is missing: say which device this is, or let it be enrolled by a table `enrol`".into()));
+        }
         if !self.source.starts_with('/')
             || self.source.len() > 200
             || self.source.chars().any(|c| c.is_whitespace() || c.is_control())
         {
             return Err(("source", "must look like `/stores/s-001/devices/k-01`".into()));
         }
+        if self.backend.url.is_empty() {
+            return Err(("url", "is missing: the backend's base address".into()));
+        }
+        check_url(&self.backend.url, self.backend.dangerous_plain_http).map_err(|m| ("url", m))?;
+        if self.backend.token_file.as_os_str().is_empty() {
+            return Err(("token_file", "is missing: the file that holds the device token".into()));
+        }
+        self.check_values()
+    }
+
+    fn check_values(&self) -> Result<(), (&'static str, String)> {
         if self.outbox == self.state {
             return Err(("state", "is the same file as `outbox`; the agent must have a file of its own".into()));
         }
-        check_url(&self.backend.url, self.backend.dangerous_plain_http).map_err(|m| ("url", m))?;
         range("max_events", self.batch.max_events as u64, 1, 1_000)?;
         range("max_bytes", self.batch.max_bytes as u64, 64 * 1024, 2 * 1024 * 1024)?;
         range("gather_ms", self.batch.gather_ms, 0, 1_000)?;
@@ -367,7 +443,13 @@ impl Config {
         };
         join(&mut self.outbox);
         join(&mut self.state);
-        join(&mut self.backend.token_file);
+        if !self.backend.token_file.as_os_str().is_empty() {
+            join(&mut self.backend.token_file);
+        }
+        if let Some(enrol) = &mut self.enrol {
+            join(&mut enrol.folder);
+            join(&mut enrol.file);
+        }
         [&mut self.link.wake, &mut self.link.ask, &mut self.link.kiosk, &mut self.link.control]
             .into_iter()
             .flatten()
@@ -477,6 +559,24 @@ mod tests {
         assert!(refused("outbox = \"a\"\nstate = \"b\"\n").contains("`source`"));
         let text = refused(&GOOD.replace("\"agent.db\"", "7"));
         assert!(text.contains("agent.toml:2: ") && text.contains("state = 7"), "{text}");
+    }
+
+    #[test]
+    fn a_device_that_is_enrolled_is_not_told_who_it_is() {
+        let text = "outbox = \"kiosk.db\"\nstate = \"agent.db\"\n[enrol]\nfolder = \"enrolment\"\n";
+        let config = Config::parse(text, Path::new("/var/lib/cem/agent.toml")).unwrap();
+        let enrol = config.enrol.clone().unwrap();
+        assert_eq!(
+            (enrol.folder.as_path(), enrol.file.as_path()),
+            (Path::new("/var/lib/cem/enrolment"), Path::new("/etc/cem/enrol.toml"))
+        );
+        assert!(config.check_complete().is_err());
+        assert!(
+            refused(&format!("source = \"/stores/s/devices/k\"\n{text}"))
+                .contains("agent.toml:1: `source` is given by enrolment")
+        );
+        assert!(refused(&GOOD.replace("token_file = \"/etc/token\"\n", "")).contains("`token_file` is missing"));
+        assert!(refused(&GOOD.replace("url = \"http://127.0.0.1:8080\"\n", "")).contains("`url` is missing"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::clock::Floor;
 use crate::config::Backend;
 use crate::engine::{Outcome, Verdict};
+use crate::enrol::vault::read_secret;
 
 /// The largest answer that is read, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -70,7 +71,8 @@ impl TokenFile {
         {
             return Ok(header.clone());
         }
-        let text = std::fs::read_to_string(&self.path).map_err(|e| format!("{shown}: the device token cannot be read: {e}"))?;
+        let text = read_secret(&self.path).map_err(|e| format!("{shown}: the device token cannot be read: {e}"))?;
+        let text = String::from_utf8(text).map_err(|_| format!("{shown}: holds bytes that no token has"))?;
         let token = text.trim();
         if token.is_empty() || token.contains(char::is_whitespace) {
             return Err(format!("{shown}: must hold the device token and nothing else (`cem-backend token` makes one)"));
@@ -182,6 +184,14 @@ impl Client {
     /// When there is no complete answer.
     pub async fn post_json(&self, path: &str, body: Vec<u8>, timeout: Option<Duration>) -> Result<Answer, Failure> {
         self.request(Method::POST, path, Some(("application/json", None, body)), timeout).await
+    }
+
+    /// `POST` of bytes below the base address.
+    ///
+    /// # Errors
+    /// When there is no complete answer.
+    pub async fn post_bytes(&self, path: &str, content_type: &'static str, body: Vec<u8>) -> Result<Answer, Failure> {
+        self.request(Method::POST, path, Some((content_type, None, body)), None).await
     }
 
     async fn request(

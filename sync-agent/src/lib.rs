@@ -11,20 +11,28 @@
 //! - [`mirror`] carries the same events to further receivers.
 //! - [`lines`] takes events from standard input, [`control`] takes commands while the agent runs.
 //! - [`visitors`] knows who a card is, [`report`] what the device says about itself, [`clock`] the time without a clock.
+//! - [`enrol`] is how the device becomes one of ours, [`staff`] who works here, [`feed`] how it hears of changes,
+//!   [`commands`] what the fleet tells it to do, [`wipe`] its end, [`recover`] what is read off a dead one.
 //! - [`run`] puts all of it together, [`supervise`] names and watches the tasks.
 
 pub mod alive;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod control;
 pub mod engine;
+pub mod enrol;
+pub mod feed;
 pub mod http;
 pub mod lines;
 pub mod mirror;
+pub mod recover;
 pub mod report;
 pub mod retry;
 pub mod run;
+pub mod staff;
 pub mod store;
 pub mod supervise;
 pub mod upload;
 pub mod visitors;
+pub mod wipe;

@@ -1,6 +1,6 @@
 //! The command line of the sync agent. Everything it does is in the library.
 
-use std::io::{self, BufReader, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 use sync_agent::config::Config;
 use sync_agent::control::{self, Request};
-use sync_agent::run;
+use sync_agent::enrol::{Enrolled, Office};
+use sync_agent::{recover, run};
 use uuid::Uuid;
 
 /// Carries what this device recorded to the CEM backend, each event with exactly one effect.
@@ -37,6 +38,24 @@ enum Command {
     },
     /// Record events: one JSON line {type,data[,visitid,visitor,consent,time]} in, one {id,sequence} out once it is durable.
     Enqueue(ConfigArg),
+    /// Read what a dead device had not sent off its card, and send it under the ids it was given. Run this on the device that
+    /// replaces it (`fleet replace`); the card is only read.
+    Recover {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Where the card is mounted, or a folder with the dead device's kiosk.db and agent.db.
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+    },
+    /// Become one of the fleet's devices with a one-time code (`fleet enrol` prints one), read from standard input. For
+    /// installs without a touchscreen; the table [enrol] must be in the configuration, and the agent must not be running.
+    Enrol {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The backend's base address, where the configuration has none.
+        #[arg(long, value_name = "URL")]
+        backend: Option<String>,
+    },
     /// Events that the backend can never take.
     Quarantine {
         #[command(subcommand)]
@@ -106,18 +125,18 @@ fn main() -> ExitCode {
 
 impl Command {
     fn is_long(&self) -> bool {
-        matches!(self, Command::Run(_) | Command::Once(_))
+        matches!(self, Command::Run(_) | Command::Once(_) | Command::Recover { .. } | Command::Enrol { .. })
     }
 }
 
 fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(sending) => {
-            let config = load(&sending.config.config)?;
+            let config = load_as_written(&sending.config.config)?;
             runtime()?.block_on(run::run(config, sending.print_events))?;
         }
         Command::Once(sending) => {
-            let config = load(&sending.config.config)?;
+            let config = load_as_written(&sending.config.config)?;
             let runtime = runtime()?;
             if let Some(left) = runtime.block_on(run::once(config, sending.print_events))? {
                 eprintln!("sync-agent: events are left to send: {left}");
@@ -132,13 +151,47 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::FAILURE);
             }
         }
+        Command::Recover { config, from } => return recover(&*load(&config.config)?, &from),
+        Command::Enrol { config, backend } => enrol(&load_as_written(&config.config)?, backend)?,
         Command::Quarantine { action } => quarantine(action)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn load(path: &Path) -> anyhow::Result<Arc<Config>> {
+fn recover(config: &Config, from: &Path) -> anyhow::Result<ExitCode> {
+    let found = recover::find(config, from)?;
+    if let Some(why) = &found.salvaged {
+        println!("the file was damaged ({why}); what can be read of it is sent");
+    }
+    println!("{} events had not been sent, as far as the card says", found.unsent);
+    if let Some(left) = runtime()?.block_on(recover::send(&found, true))? {
+        eprintln!("sync-agent: events are left to send: {left}; run the same again. Copies: {}", found.copies().display());
+        return Ok(ExitCode::FAILURE);
+    }
+    found.delete()?;
+    println!("everything that could be read is at the backend; the card is not needed any more");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn enrol(config: &Arc<Config>, backend: Option<String>) -> anyhow::Result<()> {
+    let table = config.enrol.as_ref().context("the configuration has no table [enrol]: nothing to enrol")?;
+    let mut code = String::new();
+    io::stdin().lock().take(256).read_line(&mut code).context("cannot read the code from standard input")?;
+    let enrolment = runtime()?.block_on(Office::new(config, table).enrol_now(&code, backend))?;
+    println!("enrolled as {}, till {}, order letter {}", enrolment.source, enrolment.till, enrolment.order_letter);
+    Ok(())
+}
+
+fn load_as_written(path: &Path) -> anyhow::Result<Arc<Config>> {
     Ok(Arc::new(Config::load(path)?))
+}
+
+/// With what enrolment gave, where the device is enrolled.
+fn load(path: &Path) -> anyhow::Result<Arc<Config>> {
+    let config = Config::load(path)?;
+    let enrolled = config.enrol.as_ref().map(Enrolled::open).transpose()?.flatten();
+    let Some(enrolled) = enrolled else { return Ok(Arc::new(config)) };
+    Ok(Arc::new(sync_agent::enrol::configured(&config, &enrolled)?))
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -3,15 +3,19 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use cem_contract::enrol::Machine;
 use cem_contract::{Commands, DeviceStatus, kinds, time};
 use edge_db::{LogReader, ReadError, Watermark};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::warn;
 use uuid::Uuid;
 
+use crate::commands::Orders;
 use crate::config::Config;
+use crate::enrol::Enrolled;
 use crate::http::Client;
+use crate::staff::Staff;
 use crate::store::Store;
 
 /// One log of the device.
@@ -117,6 +121,21 @@ pub struct Reporter {
     pub client: Client,
     /// When the process started.
     pub started: Instant,
+    /// Of an enrolled device.
+    pub fleet: Option<Fleet>,
+}
+
+/// What an enrolled device reports beside its queues, and who takes its commands.
+#[derive(Clone)]
+pub struct Fleet {
+    /// What it holds.
+    pub enrolled: std::sync::Arc<Enrolled>,
+    /// The machine that it runs on.
+    pub machine: Machine,
+    /// Takes commands.
+    pub orders: Orders,
+    /// Who works here.
+    pub staff: Staff,
 }
 
 impl Reporter {
@@ -140,29 +159,51 @@ impl Reporter {
         })
     }
 
-    /// Posts the device's status again and again.
+    /// Posts the device's status again and again, and takes the commands that come back.
     ///
     /// # Errors
-    /// Never: what cannot be told now is told next time.
+    /// When the agent's file fails; what cannot be told now is told next time.
     pub async fn post_status(self, device: String, every: Duration) -> anyhow::Result<()> {
         let mut ticks = ticks(every);
         loop {
-            ticks.tick().await;
-            let status = match self.status().await {
-                Ok(status) => status,
-                Err(error) => {
-                    warn!(%error, "the queue's state cannot be read");
-                    continue;
-                }
-            };
-            let Ok(body) = serde_json::to_vec(&status) else { continue };
-            let path = format!("v1/devices/{}/status", crate::visitors::escape(&device));
-            let Ok(answer) = self.client.post_json(&path, body, None).await else { continue };
-            if let Ok(Commands { commands }) = serde_json::from_slice::<Commands>(&answer.body) {
-                for command in commands {
-                    // Signed commands are carried out by the fleet client, which holds the keys to check them.
-                    info!(command = %command.id, kind = command.kind, "a command waits for the fleet client");
-                }
+            match &self.fleet {
+                Some(fleet) => tokio::select! {
+                    _ = ticks.tick() => {}
+                    () = fleet.orders.report.notified() => {}
+                },
+                None => drop(ticks.tick().await),
+            }
+            // What came of commands is told at once.
+            while self.post_one(&device).await? {}
+        }
+    }
+
+    /// True when there is news already that the next one should tell.
+    async fn post_one(&self, device: &str) -> anyhow::Result<bool> {
+        let mut status = match self.status().await {
+            Ok(status) => status,
+            Err(error) => {
+                warn!(%error, "the queue's state cannot be read");
+                return Ok(false);
+            }
+        };
+        if let Some(fleet) = &self.fleet {
+            status.answers = fleet.orders.answers().await?;
+            status.machine = Some(fleet.machine.clone());
+            status.roster_version = fleet.staff.version();
+            status.key_version = fleet.enrolled.key_version();
+        }
+        let path = format!("v1/devices/{}/status", crate::visitors::escape(device));
+        let Ok(answer) = self.client.post_json(&path, serde_json::to_vec(&status)?, None).await else { return Ok(false) };
+        let Some(fleet) = &self.fleet else { return Ok(false) };
+        match serde_json::from_slice::<Commands>(&answer.body) {
+            Ok(Commands { commands }) if answer.status == 200 => {
+                fleet.orders.told(&status.answers).await?;
+                fleet.orders.take(commands).await
+            }
+            _ => {
+                fleet.orders.turned_away(&answer).await?;
+                Ok(false)
             }
         }
     }

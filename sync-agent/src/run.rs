@@ -1,29 +1,37 @@
-//! How all of it is put together: `run` and `once`.
+//! How all of it is put together: `run` and `once`. A device that is to be enrolled waits for that first.
 
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use cem_contract::enrol::EnrolmentState;
+use cem_contract::kinds;
 use edge_db::OpenError;
-use edge_db::link::{AskServer, AskService, WakeReceiver, uid_of};
+use edge_db::link::{Answer, Ask, AskServer, AskService, WakeReceiver, uid_of};
 use sd_notify::NotifyState;
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 
 use crate::alive;
+use crate::commands::{End, Orders};
 use crate::config::Config;
 use crate::control::{Holder, Server};
 use crate::engine::{Engine, Limits};
+use crate::enrol::{self, Enrolled};
+use crate::feed::Feed;
 use crate::http::Client;
 use crate::mirror::Mirror;
-use crate::report::Reporter;
+use crate::report::{Fleet, Reporter};
 use crate::retry::{Policy, Retry};
+use crate::staff::Staff;
 use crate::store::Store;
 use crate::supervise::Tasks;
 use crate::upload::{Command, Seen, Until, Upload, Watcher, Wiring};
 use crate::visitors::Visitors;
+use crate::wipe;
 
 /// How long `run` waits for another `sync-agent` command to let go of the agent's file.
 const LOCK_PATIENCE: Duration = Duration::from_secs(15);
@@ -50,11 +58,21 @@ struct Parts {
 /// When it cannot start, or when a task ended that must not.
 pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> {
     let mut stop_signal = StopSignal::new()?;
+    let (config, enrolled) = tokio::select! {
+        settled = enrol::settle(config) => settled?,
+        () = stop_signal.received() => return Ok(()),
+    };
     let (printer, watcher) = printer(print_events)?;
     let Parts { store, client, upload, stop, wake, dates, _control } = assemble(&config, watcher).await?;
     let mut tasks = Tasks::default();
-    let _ask = serve_questions(&config, &client, &store, &mut tasks)?;
-    start_reports(&config, &client, &store, dates, &mut tasks);
+    let (end, mut ends) = mpsc::channel(2);
+    let fleet = enrolled.as_ref().map(|enrolled| fleet(&config, enrolled, &store, &client, end));
+    if let Some(fleet) = &fleet {
+        report_copy(fleet, &store).await?;
+        start_fleet(fleet, &store, &client, &mut tasks);
+    }
+    let _ask = serve_questions(&config, &client, &store, fleet.clone(), &mut tasks)?;
+    start_reports(&config, &client, &store, dates, fleet, &mut tasks);
     start_mirrors(&config, &store, &mut tasks)?;
     let _waker = listen_for_wakeups(&config, Arc::clone(&wake));
     info!(source = config.source, backend = config.backend.url, "running");
@@ -65,8 +83,9 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
     tasks.spawn("watchdog", alive::feed(upload.beats()));
     alive::tell(NotifyState::Ready);
     let mut upload = tokio::spawn(upload.run(Until::STOPPED));
-    tokio::select! {
-        () = stop_signal.received() => {}
+    let ended = tokio::select! {
+        () = stop_signal.received() => None,
+        Some(end) = ends.recv() => Some(end),
         error = tasks.first_end() => return Err(error),
         ended = &mut upload => {
             return Err(match ended {
@@ -75,8 +94,8 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
                 Err(_) => anyhow::anyhow!("task `upload` panicked"),
             });
         }
-    }
-    info!("stopping");
+    };
+    info!(?ended, "stopping");
     alive::tell(NotifyState::Stopping);
     let _ = stop.send(true);
     match tokio::time::timeout(STOP_BOUND, upload).await {
@@ -87,6 +106,10 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
         Err(_) => warn!("the upload did not end in time and was cut off; its events are sent again"),
     }
     tasks.stop().await;
+    if let (Some(End::Wipe), Some(enrolled)) = (ended, enrolled) {
+        drop((client, store));
+        tokio::task::spawn_blocking(move || wipe::device(&config, &enrolled)).await??;
+    }
     Ok(())
 }
 
@@ -96,10 +119,17 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
 /// When it cannot start, or the agent's file fails.
 pub async fn once(config: Arc<Config>, print_events: bool) -> anyhow::Result<Option<String>> {
     let mut stop_signal = StopSignal::new()?;
+    let config = match &config.enrol {
+        Some(enrol) => match Enrolled::open(enrol)? {
+            Some(enrolled) => Arc::new(enrol::configured(&config, &enrolled)?),
+            None => return Ok(Some("this device is not enrolled".to_owned())),
+        },
+        None => config,
+    };
     let (_printer, watcher) = printer(print_events)?;
     let Parts { store, client, upload, dates, _control, .. } = assemble(&config, watcher).await?;
     let mut tasks = Tasks::default();
-    let reporter = Reporter { config: Arc::clone(&config), store, client, started: Instant::now() };
+    let reporter = Reporter { config: Arc::clone(&config), store, client, started: Instant::now(), fleet: None };
     tasks.spawn("clock", reporter.watch_clock(Duration::ZERO, dates));
     tokio::select! {
         left = upload.run(Until::ONCE) => left,
@@ -183,7 +213,38 @@ async fn open_store(config: &Arc<Config>) -> anyhow::Result<Store> {
     }
 }
 
-fn serve_questions(config: &Config, client: &Client, store: &Store, tasks: &mut Tasks) -> anyhow::Result<AskService> {
+fn fleet(config: &Arc<Config>, enrolled: &Arc<Enrolled>, store: &Store, client: &Client, end: mpsc::Sender<End>) -> Fleet {
+    let orders = Orders::new(Arc::clone(config), Arc::clone(enrolled), store.clone(), client.clone(), end);
+    let staff = Staff::new(Arc::clone(enrolled), store.clone(), client.clone());
+    Fleet { enrolled: Arc::clone(enrolled), machine: enrol::machine(&config.state), orders, staff }
+}
+
+/// A copied disk is healed by a new log, which the files open by themselves; people should know of it.
+async fn report_copy(fleet: &Fleet, store: &Store) -> anyhow::Result<()> {
+    if !fleet.enrolled.is_copied(&fleet.machine) {
+        return Ok(());
+    }
+    warn!("this is another machine or disk than was enrolled: `fleet replace` gives this device a name of its own");
+    let detail = "another machine or disk than was enrolled";
+    let data = json!({"alarm": "copied", "detail": detail, "by": "sync-agent", "machine": fleet.machine});
+    store.record(kinds::DEVICE_ALARM, data).await
+}
+
+fn start_fleet(fleet: &Fleet, store: &Store, client: &Client, tasks: &mut Tasks) {
+    let Fleet { enrolled, orders, staff, .. } = fleet.clone();
+    let feed = Feed { enrolled, store: store.clone(), client: client.clone(), staff, orders: orders.clone() };
+    tasks.spawn("feed", feed.clone().follow());
+    tasks.spawn("refresh", feed.refresh());
+    tasks.spawn("retire", orders.retire());
+}
+
+fn serve_questions(
+    config: &Config,
+    client: &Client,
+    store: &Store,
+    fleet: Option<Fleet>,
+    tasks: &mut Tasks,
+) -> anyhow::Result<AskService> {
     let limits = config.visitors;
     let (budget, fresh) = (Duration::from_millis(limits.resolve_ms), Duration::from_secs(limits.fresh_s));
     let visitors = Visitors::new(client.clone(), store.clone(), budget, fresh, config.store(), &config.kiosk_path());
@@ -195,10 +256,14 @@ fn serve_questions(config: &Config, client: &Client, store: &Store, tasks: &mut 
     let shown = path.display().to_string();
     let server = AskServer::bind(path, &who_may_ask(config)?)
         .with_context(|| format!("{shown}: cannot listen for the kiosk's questions"))?;
-    Ok(server.serve(move |ask| runtime.block_on(visitors.answer(ask)))?)
+    Ok(server.serve(move |ask| match &fleet {
+        Some(fleet) => answer(fleet, ask).unwrap_or_else(|ask| runtime.block_on(visitors.answer(ask))),
+        None => runtime.block_on(visitors.answer(ask)),
+    })?)
 }
 
-fn who_may_ask(config: &Config) -> anyhow::Result<Vec<u32>> {
+/// The users beside the agent's own who may ask.
+pub(crate) fn who_may_ask(config: &Config) -> anyhow::Result<Vec<u32>> {
     let mut uids = config.link.uids.clone();
     for user in &config.link.users {
         uids.push(uid_of(user).context("`link.users`")?);
@@ -206,8 +271,29 @@ fn who_may_ask(config: &Config) -> anyhow::Result<Vec<u32>> {
     Ok(uids)
 }
 
-fn start_reports(config: &Arc<Config>, client: &Client, store: &Store, dates: mpsc::Receiver<(i64, u64)>, tasks: &mut Tasks) {
-    let reporter = Reporter { config: Arc::clone(config), store: store.clone(), client: client.clone(), started: Instant::now() };
+/// What an enrolled device answers the kiosk; other questions come back.
+fn answer(fleet: &Fleet, ask: Ask) -> Result<Answer, Ask> {
+    Ok(match ask {
+        Ask::Enrol { .. } | Ask::Enrolment => {
+            Answer::Enrolment { state: EnrolmentState::Enrolled { enrolment: Box::new(fleet.enrolled.enrolment()) } }
+        }
+        Ask::Keys => Answer::Keys { keys: fleet.enrolled.keys() },
+        Ask::Assert { staff } => fleet.staff.assert(&staff),
+        Ask::ChangeStaff { change } => fleet.staff.change(&change),
+        other => return Err(other),
+    })
+}
+
+fn start_reports(
+    config: &Arc<Config>,
+    client: &Client,
+    store: &Store,
+    dates: mpsc::Receiver<(i64, u64)>,
+    fleet: Option<Fleet>,
+    tasks: &mut Tasks,
+) {
+    let (store, client, started) = (store.clone(), client.clone(), Instant::now());
+    let reporter = Reporter { config: Arc::clone(config), store, client, started, fleet };
     let report = config.report;
     if let Some(device) = config.device()
         && report.status_s > 0

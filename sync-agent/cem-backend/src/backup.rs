@@ -1,14 +1,15 @@
 //! `cem-backend backup` and `restore`.
 //!
-//! A backup is one SQLite file: everything but `profile.key`, which is a secret and is kept apart. A restored backend
+//! A backup is one SQLite file: everything but the keys (`*.key`), which are secrets and are kept apart. A restored backend
 //! asks the devices for the events that it lost, as soon as they send a later one, and they send them again from their
 //! retention. What no device can send again is taken over from the replaced database, where that can still be read:
-//! tokens and their revocation, what was erased, what consoles said about consent.
+//! tokens and their revocation, devices, staff, what was erased, what consoles said about consent.
 //!
 //! Restored is not the same: cursors that devices hold would point at other rows, and versions of profiles would fall
 //! below those that devices have seen. So a restored database has a new epoch, and its versions go on from far above.
 
 use crate::{
+    devices,
     people::{self, consent, erase, visitor},
     store,
 };
@@ -96,6 +97,7 @@ fn prepare(fresh: &Path, legacy: Legacy, now_ms: i64) -> anyhow::Result<i64> {
     let transaction = connection.transaction()?;
     legacy.give(&transaction, now_ms)?;
     transaction.execute("UPDATE visitor SET version = version + ?1", [VERSIONS])?;
+    devices::schema::raise_versions(&transaction)?;
     transaction.execute("UPDATE meta SET value = ?1 WHERE name = 'epoch'", [store::new_epoch()?])?;
     let events = transaction.query_row("SELECT count(*) FROM event", [], |row| row.get(0))?;
     transaction.commit()?;
@@ -134,6 +136,7 @@ struct Legacy {
     tokens: Vec<Token>,
     consents: Vec<(String, consent::Statement, String)>,
     erasures: Vec<(Erasure, i64)>,
+    fleet: Option<devices::schema::Rows>,
 }
 
 struct Token {
@@ -171,7 +174,8 @@ impl Legacy {
             erasures.push((Erasure { cursor, visitor: row.get(0)?, merged, tokens, at: time::rfc3339(at_ms) }, at_ms));
         }
         let consents = consent::said_here(&connection)?;
-        Ok(Self { tokens, consents, erasures })
+        let fleet = Some(devices::schema::Rows::read(&connection)?);
+        Ok(Self { tokens, consents, erasures, fleet })
     }
 
     fn give(self, to: &Connection, now_ms: i64) -> anyhow::Result<()> {
@@ -188,6 +192,9 @@ impl Legacy {
                 token.created_ms,
                 token.revoked_ms
             ])?;
+        }
+        if let Some(fleet) = self.fleet {
+            fleet.give(to)?;
         }
         let mut touched = people::Touched::default();
         for (visitor, statement, text_version) in self.consents {

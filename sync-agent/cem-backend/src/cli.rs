@@ -30,7 +30,7 @@ enum Command {
     Seed(Seed),
     /// Copy the database, as it is at one moment, to a file that must not be there yet; also while the backend is running.
     ///
-    /// `profile.key` is not in it: keep a copy of that apart, or devices refuse the profiles of a rebuilt backend.
+    /// The keys beside it (`*.key`) are not in it: keep a copy of those apart, or devices refuse what a rebuilt backend signs.
     /// The copy holds personal data: encrypt it, and do not keep it longer than your erasure deadline allows.
     Backup(Backup),
     /// Put a backup in the place of the database, which is kept beside it. The backend must be stopped.

@@ -1,4 +1,5 @@
-//! What a store's devices must know, in one order: orders, articles, tasks, erasures, changes of the visitor cache.
+//! What a store's devices must know, in one order: orders, articles, tasks, erasures, changes of the visitor cache, who
+//! works there, and that there are new keys.
 //!
 //! Rows point at what they tell of, so that an erasure reaches them too. Of each visitor in a store only the last row
 //! is kept; other rows are kept for the devices' retention window. A cursor older than that, or of another database, is
@@ -41,6 +42,8 @@ pub(crate) struct Row {
 pub(crate) enum Entry {
     /// A visitor whose profile must be signed for the store.
     Visitor(String),
+    /// The staff has changed: the roster must be signed for the store.
+    Staff,
     /// Everything else, ready to be sent.
     Ready(Value),
 }
@@ -76,6 +79,18 @@ pub(crate) fn visitor(connection: &Connection, store: &str, id: &str, change: Vi
         VisitorChange::Removed => "visitor_removed",
     };
     add(connection, Some(store), kind, id, now_ms)
+}
+
+/// Tells a store that its staff has changed; the roster itself is signed when it is read.
+pub(crate) fn staff(connection: &Connection, store: &str, now_ms: i64) -> Result<()> {
+    connection.prepare_cached("DELETE FROM feed WHERE kind = 'staff' AND store = ?1")?.execute([store])?;
+    add(connection, Some(store), "staff", "", now_ms)
+}
+
+/// Tells every store that devices must fetch their keys.
+pub(crate) fn keys(connection: &Connection, now_ms: i64) -> Result<()> {
+    connection.prepare_cached("DELETE FROM feed WHERE kind = 'keys'")?.execute([])?;
+    add(connection, None, "keys", "", now_ms)
 }
 
 /// Tells every store what it must forget.
@@ -118,6 +133,8 @@ pub(crate) fn list(
         let cursor = cursor(epoch, n);
         let entry = match kind.as_str() {
             "visitor" => Entry::Visitor(reference),
+            "staff" => Entry::Staff,
+            "keys" => Entry::Ready(json!({"cursor": cursor, "kind": kind})),
             "visitor_removed" => {
                 let merged_into = visitor::survivor(connection, &reference)?.filter(|survivor| *survivor != reference);
                 Entry::Ready(json!({"cursor": cursor, "kind": kind, "visitor": reference, "merged_into": merged_into}))

@@ -1,7 +1,9 @@
 //! The reference CEM backend.
 //!
 //! It takes the events of shop devices ([`ingest`]), folds them into visits and visitors ([`people`]), and answers the
-//! contract's endpoints ([`http`]) from one embedded SQLite file, `cem.db` ([`store`]). What it stands for: `accepted`
+//! contract's endpoints ([`http`]) from one embedded SQLite file, `cem.db` ([`store`]). It also runs the fleet: it takes
+//! devices in ([`enrol`]), knows in which state each is and with which keys ([`devices`]), and who works where ([`staff`]).
+//! What it stands for: `accepted`
 //! means on disk; an event has one effect however often it is sent; what is stored decides, not the order of arrival;
 //! an erased person is gone from every answer.
 //!
@@ -23,6 +25,8 @@
 mod alive;
 mod backup;
 mod cli;
+mod devices;
+mod enrol;
 mod feed;
 mod http;
 mod ingest;
@@ -31,6 +35,7 @@ mod keys;
 mod people;
 mod seed;
 mod serve;
+mod staff;
 mod store;
 mod tls;
 mod tokens;

@@ -33,14 +33,19 @@ pub(crate) fn run(data: &Path, options: Options) -> anyhow::Result<()> {
     let _lock = store::lock(data)?;
     let store = store::Store::open(data)?;
     let key = keys::profile_key(data)?;
+    let fleet = keys::FleetKeys::open(data, &key.verifying_key())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(store, key, options))?;
+    runtime.block_on(serve(store, (key, fleet), options))?;
     // Long reads may still run; nothing they do needs to be waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(())
 }
 
-async fn serve(store: store::Store, key: cem_contract::SigningKey, options: Options) -> anyhow::Result<()> {
+async fn serve(
+    store: store::Store,
+    (key, fleet): (cem_contract::SigningKey, keys::FleetKeys),
+    options: Options,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
@@ -50,6 +55,8 @@ async fn serve(store: store::Store, key: cem_contract::SigningKey, options: Opti
     let app = http::App {
         store: store.clone(),
         key: Arc::new(key),
+        fleet: Arc::new(fleet),
+        limiter: Arc::default(),
         allow_static_staff: options.allow_static_staff,
         stopping: stopping.clone(),
     };

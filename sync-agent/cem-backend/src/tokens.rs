@@ -51,6 +51,11 @@ pub(crate) struct Known {
 
 /// Makes a token and gives its text, which is kept nowhere.
 pub(crate) fn create(connection: &Connection, scope: Scope, source: &str, now_ms: i64) -> anyhow::Result<String> {
+    Ok(make(connection, scope, source, now_ms)?.1)
+}
+
+/// Makes a token and gives its id and its text.
+pub(crate) fn make(connection: &Connection, scope: Scope, source: &str, now_ms: i64) -> anyhow::Result<(String, String)> {
     check_source(scope, source)?;
     let mut random = [0u8; 32];
     getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
@@ -62,7 +67,7 @@ pub(crate) fn create(connection: &Connection, scope: Scope, source: &str, now_ms
             params![hash(&text), id, scope.word(), source, now_ms],
         )
         .context("cannot store the token")?;
-    Ok(text)
+    Ok((id, text))
 }
 
 /// All tokens, oldest first.
@@ -74,16 +79,19 @@ pub(crate) fn list(connection: &Connection) -> anyhow::Result<Vec<Known>> {
 
 /// Revokes a token by its id; it stays in the list.
 pub(crate) fn revoke(connection: &Connection, id: &str, now_ms: i64) -> anyhow::Result<()> {
-    let changed =
-        connection.execute("UPDATE token SET revoked_ms = coalesce(revoked_ms, ?2) WHERE id = ?1", params![id, now_ms])?;
-    ensure!(changed > 0, "no token has the id {id}: see `cem-backend token list`");
+    ensure!(revoke_known(connection, id, now_ms)?, "no token has the id {id}: see `cem-backend token list`");
     Ok(())
 }
 
-/// The token with this text, unless it is unknown or revoked.
+/// The same, inside a transaction of the running backend: false when no token has this id.
+pub(crate) fn revoke_known(connection: &Connection, id: &str, now_ms: i64) -> Result<bool> {
+    let mut revoke = connection.prepare_cached("UPDATE token SET revoked_ms = coalesce(revoked_ms, ?2) WHERE id = ?1")?;
+    Ok(revoke.execute(params![id, now_ms])? > 0)
+}
+
+/// The token with this text, revoked or not: whoever asks decides what a revoked one means.
 pub(crate) fn find(connection: &Connection, text: &str) -> Result<Option<Known>> {
-    let mut query = connection
-        .prepare_cached("SELECT id, scope, source, created_ms, revoked_ms FROM token WHERE hash = ?1 AND revoked_ms IS NULL")?;
+    let mut query = connection.prepare_cached("SELECT id, scope, source, created_ms, revoked_ms FROM token WHERE hash = ?1")?;
     Ok(query.query_row([hash(text)], read).optional()?)
 }
 

@@ -8,10 +8,14 @@ mod backend;
 mod backup;
 #[path = "it/cli.rs"]
 mod cli;
+#[path = "it/enrol.rs"]
+mod enrol;
 #[path = "it/events.rs"]
 mod events;
 #[path = "it/fleet.rs"]
 mod fleet;
+#[path = "it/staff.rs"]
+mod staff;
 #[path = "it/tls.rs"]
 mod tls;
 #[path = "it/visitors.rs"]

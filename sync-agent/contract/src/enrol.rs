@@ -317,6 +317,75 @@ pub fn normalise_code(typed: &str) -> Option<String> {
     (code.len() == CODE_CHARS).then_some(code)
 }
 
+/// The body of `POST /v1/fleet/codes` (ops).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeRequest {
+    /// The store.
+    pub store: String,
+    /// The device's name within it.
+    pub device: String,
+    /// `kiosk`, `counter`, `order-board`, …
+    pub role: String,
+}
+
+/// A code that was given out, and for whom.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeGiven {
+    /// The code. It is given once and stored nowhere.
+    pub code: String,
+    /// When it ends, RFC 3339.
+    pub expires: String,
+    /// Who the device will be.
+    pub config: DeviceConfig,
+    /// For a replacement: what the backend knows that the device before it had not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsent: Option<Unsent>,
+}
+
+impl std::fmt::Debug for CodeGiven {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CodeGiven").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// What the backend knows of events that a device had not sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unsent {
+    /// When the device reported last, RFC 3339; absent when it never did.
+    pub reported: Option<String>,
+    /// Events that it had not sent then.
+    pub queue_depth: u64,
+    /// Age of the oldest of them then, seconds.
+    pub oldest_unsent_s: u64,
+    /// When its last event arrived, RFC 3339.
+    pub last_event: Option<String>,
+    /// What arrived of its logs.
+    pub logs: Vec<LogSeen>,
+}
+
+/// What arrived of one log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogSeen {
+    /// The log.
+    pub log: String,
+    /// The highest number that arrived.
+    pub last: u64,
+    /// Numbers below it that did not.
+    pub missing: u64,
+}
+
+/// The answer to `GET /v1/devices/{device}/keys`: what a device fetches anew when the feed says `keys`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceKeys {
+    /// The scoped keys, all versions in use.
+    pub keys: Vec<ScopedKey>,
+    /// Whom to believe.
+    pub trust_root: TrustRoot,
+}
+
 /// What the QR code of `fleet enrol` says: where, and the code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnrolLink {

@@ -40,6 +40,11 @@ pub(crate) async fn json<T: serde::de::DeserializeOwned>(body: Body) -> Result<T
     serde_json::from_slice(&bytes).map_err(|error| HttpError::bad(format!("the body is not what is expected here: {error}")))
 }
 
+/// Reads a body as it is, as long as a batch may be.
+pub(crate) async fn bytes(body: Body) -> Result<Vec<u8>, HttpError> {
+    read(body, limits::BODY_BYTES).await
+}
+
 /// Reads away a body that will not be looked at.
 pub(crate) async fn discard(body: Body) {
     // Whatever goes wrong, the request is refused for another reason already.

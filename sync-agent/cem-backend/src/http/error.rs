@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use cem_contract::Problem;
+use std::borrow::Cow;
 
 /// Seconds after which a busy store may be asked again.
 const RETRY_AFTER_S: &str = "1";
@@ -14,7 +15,7 @@ const RETRY_AFTER_S: &str = "1";
 #[derive(Debug)]
 pub(crate) struct HttpError {
     problem: Box<Problem>,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, Cow<'static, str>)>,
 }
 
 impl HttpError {
@@ -29,9 +30,13 @@ impl HttpError {
 
     /// 401: who is asking?
     pub(crate) fn unauthorized() -> Self {
-        let detail = "a known token is needed: Authorization: Bearer <token>, made by `cem-backend token`";
+        Self::unauthorized_because("a known token is needed: Authorization: Bearer <token>, made by `cem-backend token`")
+    }
+
+    /// 401, and why.
+    pub(crate) fn unauthorized_because(detail: &str) -> Self {
         let error = Self::new(401, "Unauthorized", detail);
-        Self { header: Some((header::WWW_AUTHENTICATE, "Bearer")), ..error }
+        Self { header: Some((header::WWW_AUTHENTICATE, "Bearer".into())), ..error }
     }
 
     /// 403: a known token beyond its scope.
@@ -42,6 +47,17 @@ impl HttpError {
     /// 404.
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(404, "Not found", detail)
+    }
+
+    /// Names the kind of problem, for a program.
+    pub(crate) fn kind(mut self, kind: &str) -> Self {
+        kind.clone_into(&mut self.problem.kind);
+        self
+    }
+
+    /// Says when to come back, in seconds.
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        Self { header: Some((header::RETRY_AFTER, seconds.to_string().into())), ..self }
     }
 
     /// A member beyond the standard's.
@@ -61,7 +77,7 @@ impl From<StoreError> for HttpError {
             error @ (StoreError::Busy(_) | StoreError::Sqlite(_)) => {
                 tracing::warn!(%error, "answered 503");
                 let busy = Self::new(503, "Busy", "nothing was stored: send the same again");
-                Self { header: Some((header::RETRY_AFTER, RETRY_AFTER_S)), ..busy }
+                Self { header: Some((header::RETRY_AFTER, RETRY_AFTER_S.into())), ..busy }
             }
         }
     }
@@ -72,8 +88,10 @@ impl IntoResponse for HttpError {
         let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self.problem).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
-        if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        if let Some((name, value)) = self.header
+            && let Ok(value) = HeaderValue::from_str(&value)
+        {
+            response.headers_mut().insert(name, value);
         }
         response
     }

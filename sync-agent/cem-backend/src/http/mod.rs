@@ -2,18 +2,22 @@
 //!
 //! Beyond the contract's endpoints there are two of our own for ops, which name no person:
 //! `GET /v1/fleet/events?source=&after=&limit=` lists stored events (without what erasure would remove), and
-//! `GET /v1/fleet/summary` counts events, visits, orders, totals, and the numbers seen and missing of each log.
+//! `GET /v1/fleet/summary` counts events, visits, orders, totals, what was refused, and the numbers seen and missing of each
+//! log. The fleet's and the staff's routes stand in [`devices`] and [`staff`].
 
 mod auth;
 mod body;
+mod devices;
+mod enrol;
 mod error;
 mod events;
 mod fleet;
 mod query;
+mod staff;
 mod stores;
 mod visitors;
 
-use crate::store::Store;
+use crate::{enrol::Limiter, keys::FleetKeys, store::Store};
 use axum::{
     Router,
     extract::{MatchedPath, Request},
@@ -31,6 +35,10 @@ use tokio::sync::watch;
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) key: Arc<SigningKey>,
+    /// What the fleet is run with.
+    pub(crate) fleet: Arc<FleetKeys>,
+    /// Bounds wrong enrolment codes.
+    pub(crate) limiter: Arc<Limiter>,
     /// Static staff tokens are for tests and demonstrations only.
     pub(crate) allow_static_staff: bool,
     /// Turns true when the program stops, so that long polls end.
@@ -51,7 +59,20 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/erasures", get(stores::erasures))
         .route("/v1/stores/{store}/visitors", get(stores::visitors))
         .route("/v1/stores/{store}/feed", get(stores::feed))
+        .route("/v1/stores/{store}/roster", get(staff::roster))
+        .route("/v1/stores/{store}/staff", get(staff::list).post(staff::change))
+        .route("/v1/stores/{store}/staff/{staff}/pin", post(staff::new_pin))
+        .route("/v1/devices/enrol", post(enrol::enrol))
         .route("/v1/devices/{device}/status", post(fleet::status))
+        .route("/v1/devices/{device}/keys", get(devices::keys))
+        .route("/v1/devices/{device}/logs", post(devices::logs))
+        .route("/v1/fleet/codes", post(devices::code))
+        .route("/v1/fleet/devices/{device}/replace", post(devices::replace))
+        .route("/v1/fleet/devices/{device}/retire", post(devices::retire))
+        .route("/v1/fleet/devices/{device}/lock", post(devices::lock))
+        .route("/v1/fleet/devices/{device}/unlock", post(devices::unlock))
+        .route("/v1/fleet/devices/{device}/commands", get(devices::told).post(devices::tell))
+        .route("/v1/fleet/commands/{id}/answer", get(devices::told_answer))
         .route("/v1/fleet/devices", get(fleet::devices))
         .route("/v1/fleet/events", get(fleet::events))
         .route("/v1/fleet/summary", get(fleet::summary))
@@ -70,6 +91,13 @@ async fn log(request: Request, next: Next) -> Response {
     let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis() as u64);
     tracing::info!(%method, route = route.as_deref().unwrap_or("none"), status, ms, "answered");
     response
+}
+
+/// Random bytes of the system.
+fn random<const N: usize>() -> Result<[u8; N], HttpError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| HttpError::new(503, "Busy", "the system gives no random bytes"))?;
+    Ok(bytes)
 }
 
 async fn not_found() -> Response {

@@ -25,6 +25,7 @@ pub(crate) struct ListQuery {
     pub(crate) store: Option<String>,
     pub(crate) ring: Option<String>,
     pub(crate) source: Option<String>,
+    pub(crate) command: Option<String>,
 }
 
 impl ListQuery {

@@ -5,6 +5,7 @@ use crate::{
     feed::{self, Entry, Row, View},
     issue,
     people::visitor,
+    staff,
     store::{self, now_ms},
     tokens::Scope,
 };
@@ -16,6 +17,7 @@ use axum::{
 use cem_contract::{Erasure, Page, SigningKey};
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// `GET /v1/stores/{store}/feed?after=&wait=`: waits until there is something to tell.
@@ -70,6 +72,9 @@ pub(super) async fn erasures(
     Ok(Json(Page { items, next: Some(next) }))
 }
 
+/// Of profiles, and of rosters.
+type SigningKeys = (Arc<SigningKey>, SigningKey);
+
 enum Read {
     Page(Page<Value>),
     Expired { snapshot: Value, next: String },
@@ -77,7 +82,8 @@ enum Read {
 
 async fn read(app: &App, store: &str, query: &ListQuery, view: View) -> Result<Page<Value>, HttpError> {
     let limit = query.limit()?;
-    let (epoch, key, store) = (app.store.epoch.clone(), app.key.clone(), store.to_owned());
+    let (epoch, store) = (app.store.epoch.clone(), store.to_owned());
+    let keys: SigningKeys = (app.key.clone(), app.fleet.signing.clone());
     // Without a cursor from the beginning; with one that means nothing here, as with an expired one.
     let after = query.after.as_deref().filter(|text| !text.is_empty()).map(|cursor| feed::place(&epoch, cursor));
     let now = now_ms();
@@ -92,7 +98,7 @@ async fn read(app: &App, store: &str, query: &ListQuery, view: View) -> Result<P
         };
         let (rows, next) = feed::list(connection, &store, view, after, limit, &epoch)?;
         let items =
-            rows.into_iter().map(|row| entry(connection, &key, row, &store, &epoch, now)).collect::<store::Result<Vec<_>>>()?;
+            rows.into_iter().map(|row| entry(connection, &keys, row, &store, &epoch, now)).collect::<store::Result<Vec<_>>>()?;
         Ok(Read::Page(Page { items, next: Some(feed::cursor(&epoch, next)) }))
     });
     match read.await? {
@@ -104,16 +110,20 @@ async fn read(app: &App, store: &str, query: &ListQuery, view: View) -> Result<P
     }
 }
 
-fn entry(connection: &Connection, key: &SigningKey, row: Row, store: &str, epoch: &str, now: i64) -> store::Result<Value> {
+fn entry(connection: &Connection, keys: &SigningKeys, row: Row, store: &str, epoch: &str, now: i64) -> store::Result<Value> {
+    let cursor = feed::cursor(epoch, row.n);
     let id = match row.entry {
         Entry::Ready(value) => return Ok(value),
+        Entry::Staff => {
+            let envelope = staff::roster(connection, &keys.1, store, now)?;
+            return Ok(json!({"cursor": cursor, "kind": "staff", "envelope": envelope}));
+        }
         Entry::Visitor(id) => id,
     };
-    let cursor = feed::cursor(epoch, row.n);
     let Some(profile) = visitor::profile(connection, &id)? else {
         return Ok(json!({"cursor": cursor, "kind": "visitor_removed", "visitor": id}));
     };
     let version = profile.version;
-    let envelope = issue::issue(connection, key, profile, store, now)?;
+    let envelope = issue::issue(connection, &keys.0, profile, store, now)?;
     Ok(json!({"cursor": cursor, "kind": "visitor", "visitor": id, "version": version, "envelope": envelope}))
 }

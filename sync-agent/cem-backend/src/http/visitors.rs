@@ -2,7 +2,7 @@
 
 use super::{
     App,
-    auth::{Caller, Staff},
+    auth::{Caller, Staff, names_staff},
     body,
     error::HttpError,
     query::ListQuery,
@@ -66,16 +66,16 @@ pub(super) async fn resolve(State(app): State<App>, headers: HeaderMap, request:
     envelope.await?.map(Json).ok_or_else(|| HttpError::not_found("no visitor holds these tokens"))
 }
 
-/// `GET /v1/visitors/{visitor}`: staff any, a device those of its store's cache.
+/// `GET /v1/visitors/{visitor}`: staff any, a device by itself those of its store's cache.
 pub(super) async fn profile(
     State(app): State<App>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Profile>, HttpError> {
     let caller = Caller::of(&app, &headers).await?;
-    let device = caller.scope() == Scope::Device;
+    let device = caller.scope() == Scope::Device && !names_staff(&headers);
     let store = if device { Some(caller.device()?.0.to_owned()) } else { None };
-    let staff = if device { None } else { Some(caller.staff(&app, &headers)?) };
+    let staff = if device { None } else { Some(caller.staff(&app, &headers).await?) };
     let asked = id.clone();
     let found = app.store.readers.run(move |connection| {
         let Some(profile) = visitor::profile(connection, &asked)? else { return Ok(None) };
@@ -100,7 +100,7 @@ pub(super) async fn search(
     query: ListQuery,
     headers: HeaderMap,
 ) -> Result<Json<Page<Profile>>, HttpError> {
-    let staff = Caller::of(&app, &headers).await?.staff(&app, &headers)?;
+    let staff = Caller::of(&app, &headers).await?.staff(&app, &headers).await?;
     let limit = query.limit()?;
     let text = query.query.unwrap_or_default().trim().to_lowercase();
     if text.is_empty() {
@@ -132,7 +132,7 @@ pub(super) async fn visits(
     query: ListQuery,
     headers: HeaderMap,
 ) -> Result<Json<Page<Visit>>, HttpError> {
-    let staff = Caller::of(&app, &headers).await?.staff(&app, &headers)?;
+    let staff = Caller::of(&app, &headers).await?.staff(&app, &headers).await?;
     let limit = query.limit()?;
     let before = before(query.before.as_deref())?;
     let asked = id.clone();
@@ -154,7 +154,7 @@ pub(super) async fn consent(
 ) -> Result<Json<Value>, HttpError> {
     let caller = Caller::of(&app, &headers).await?;
     let channel = caller.scope() == Scope::Channel;
-    let staff = if channel { None } else { Some(caller.staff(&app, &headers)?) };
+    let staff = if channel { None } else { Some(caller.staff(&app, &headers).await?) };
     let ConsentChange { consent, text_version } = body::json(request).await?;
     let level =
         Consent::from_word(&consent).ok_or_else(|| HttpError::bad("consent is one of none, service, personal, marketing"))?;
@@ -191,7 +191,7 @@ pub(super) async fn note(
     headers: HeaderMap,
     request: Body,
 ) -> Result<(StatusCode, Json<Note>), HttpError> {
-    let staff = Caller::of(&app, &headers).await?.staff(&app, &headers)?;
+    let staff = Caller::of(&app, &headers).await?.staff(&app, &headers).await?;
     let NewNote { text } = body::json(request).await?;
     if text.trim().is_empty() || text.len() > MAX_NOTE {
         return Err(HttpError::bad(format!("text has 1 to {MAX_NOTE} bytes")));
@@ -233,7 +233,7 @@ pub(super) async fn export(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Export>, HttpError> {
-    let staff = Caller::of(&app, &headers).await?.staff(&app, &headers)?;
+    let staff = Caller::of(&app, &headers).await?.staff(&app, &headers).await?;
     let asked = id.clone();
     let export = app.store.readers.run(move |connection| {
         let Some(profile) = visitor::profile(connection, &asked)? else { return Ok(None) };

@@ -80,6 +80,7 @@ pub(crate) fn open_file(path: &Path) -> anyhow::Result<Connection> {
     connection.pragma_update(None, "secure_delete", "on")?;
     connection.pragma_update(None, "foreign_keys", "on")?;
     schema::migrate(&connection).with_context(|| format!("cannot prepare {}", path.display()))?;
+    crate::devices::schema::migrate(&connection).with_context(|| format!("cannot prepare {}", path.display()))?;
     Ok(connection)
 }
 
@@ -137,5 +138,6 @@ pub(crate) fn in_memory() -> Connection {
     #![allow(clippy::unwrap_used)]
     let connection = Connection::open_in_memory().unwrap();
     schema::migrate(&connection).unwrap();
+    crate::devices::schema::migrate(&connection).unwrap();
     connection
 }
