@@ -151,7 +151,10 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::FAILURE);
             }
         }
-        Command::Recover { config, from } => return recover(&*load(&config.config)?, &from),
+        Command::Recover { config, from } => {
+            let config = load(&config.config)?;
+            return recover(&config, &from);
+        }
         Command::Enrol { config, backend } => enrol(&load_as_written(&config.config)?, backend)?,
         Command::Quarantine { action } => quarantine(action)?,
     }

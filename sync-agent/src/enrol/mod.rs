@@ -156,13 +156,16 @@ fn device_key(vault: &Vault) -> anyhow::Result<Option<SigningKey>> {
     Ok(Some(SigningKey::from_bytes(&seed)))
 }
 
+/// A code, and the address that came with it.
+type Wanted = (String, Option<String>);
+
 /// A device that waits for its code. Clones share it.
 #[derive(Clone)]
 pub struct Office {
     config: Arc<Config>,
     enrol: Arc<Enrol>,
     state: Arc<Mutex<EnrolmentState>>,
-    wanted: Arc<Mutex<Option<(String, Option<String>)>>>,
+    wanted: Arc<Mutex<Option<Wanted>>>,
     changed: Arc<Notify>,
 }
 
