@@ -49,7 +49,7 @@ pub(crate) fn look(path: &Path, seen: &mut Option<SystemTime>) -> anyhow::Result
     anyhow::ensure!(meta.len() <= MAX_BYTES, "{} is too long", path.display());
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let file: HandsOff = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         anyhow::anyhow!("{}:{line}: {}", path.display(), error.message().trim())
     })?;
     let is_code = normalise_code(&file.code).is_some();
