@@ -19,9 +19,12 @@
 //! password = "000000"       # the terminal's ECR password, six digits
 //! side = "right"            # where the guest finds it: left, right, below
 //! patience_s = 60           # longest silence during a payment before it counts as unknown; 60 if left out
+//! slips = "kiosk"           # the kiosk prints the terminal's slips; "terminal" if left out
+//! # or: kind = "nexo", address = "192.168.1.50:8443", certificate_sha256 = "<64 hex digits>",
+//! #     poi_id = "POI-1", sale_id = "KIOSK-1", side and patience_s as above
 //!
 //! [printer]
-//! kind = "tcp"              # or: kind = "file", path = "receipts.bin"
+//! kind = "tcp"              # or: kind = "file", path = "/dev/usb/lp0"; kind = "serial", path, baud = 19200
 //! address = "192.168.1.51:9100"
 //! columns = 42
 //! code_page = "pc866"
@@ -95,7 +98,41 @@ pub enum Terminal {
         /// the payment is unknown.
         #[serde(default = "patience")]
         patience_s: u32,
+        /// Who prints the terminal's slips.
+        #[serde(default)]
+        slips: SlipPrinter,
     },
+    /// SaleToPOI messages of nexo's Retailer Protocol, JSON over HTTPS.
+    Nexo {
+        /// `host:port`, port 8443 by custom.
+        address: String,
+        /// SHA-256 of the terminal's certificate (DER), 64 hex digits: the terminal is known by it and by nothing else.
+        certificate_sha256: String,
+        /// What the terminal calls itself (POIID).
+        poi_id: String,
+        /// What this kiosk calls itself (SaleID).
+        sale_id: String,
+        /// Where the guest finds it.
+        side: Side,
+        /// Longest silence during a payment, seconds, 5 to 300.
+        #[serde(default = "patience")]
+        patience_s: u32,
+    },
+}
+
+/// Who prints the terminal's slips.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlipPrinter {
+    /// The terminal itself, or nobody.
+    #[default]
+    Terminal,
+    /// The kiosk's receipt printer.
+    Kiosk,
+}
+
+fn baud() -> u32 {
+    19_200
 }
 
 fn patience() -> u32 {
@@ -106,7 +143,7 @@ impl Terminal {
     /// Where the guest finds it.
     pub fn side(&self) -> Side {
         match self {
-            Self::Zvt { side, .. } => *side,
+            Self::Zvt { side, .. } | Self::Nexo { side, .. } => *side,
         }
     }
 }
@@ -134,6 +171,18 @@ pub enum Printer {
         /// Character table of the printer.
         code_page: CodePage,
     },
+    /// A serial port: 8 data bits, no parity, 1 stop bit, hardware flow control.
+    Serial {
+        /// A stable name, best a udev symlink.
+        path: PathBuf,
+        /// 9600, 19200, 38400, 57600 or 115200; 19200 if left out.
+        #[serde(default = "baud")]
+        baud: u32,
+        /// Characters a line.
+        columns: u8,
+        /// Character table of the printer.
+        code_page: CodePage,
+    },
     /// A file or character device (`/dev/usb/lp0`) that gets the bytes appended.
     File {
         /// Where.
@@ -149,13 +198,13 @@ impl Printer {
     /// Characters a line.
     pub fn columns(&self) -> u8 {
         match self {
-            Self::Tcp { columns, .. } | Self::File { columns, .. } => *columns,
+            Self::Tcp { columns, .. } | Self::File { columns, .. } | Self::Serial { columns, .. } => *columns,
         }
     }
     /// Character table of the printer.
     pub fn code_page(&self) -> CodePage {
         match self {
-            Self::Tcp { code_page, .. } | Self::File { code_page, .. } => *code_page,
+            Self::Tcp { code_page, .. } | Self::File { code_page, .. } | Self::Serial { code_page, .. } => *code_page,
         }
     }
 }
@@ -196,6 +245,9 @@ pub enum BoardError {
     },
 }
 
+/// Speeds of serial printers.
+const BAUDS: [u32; 5] = [9600, 19_200, 38_400, 57_600, 115_200];
+
 /// A board-config is a page of text; anything larger is not one.
 const MAX_BYTES: u64 = 64 * 1024;
 
@@ -226,7 +278,7 @@ impl BoardConfig {
         if let Some(Reader::Sidecar { socket }) = &mut board.reader {
             *socket = base.join(&*socket);
         }
-        if let Some(Printer::File { path, .. }) = &mut board.printer {
+        if let Some(Printer::File { path, .. } | Printer::Serial { path, .. }) = &mut board.printer {
             *path = base.join(&*path);
         }
         if let Some(Serial::Serial { path }) = &mut board.peripherals {
@@ -261,14 +313,31 @@ impl BoardConfig {
                         (!six).then(|| ("terminal.password", "must be six digits, as set at the terminal".to_owned()))
                     })
                     .or_else(|| range("terminal.patience_s", *patience_s, 5, 300)),
+                Some(Terminal::Nexo { address: a, certificate_sha256: pin, poi_id, sale_id, patience_s, .. }) => {
+                    let hex = pin.len() == 64 && pin.bytes().all(|b| b.is_ascii_hexdigit());
+                    let why = "must be 64 hex digits: openssl x509 -in CERTIFICATE -outform der | sha256sum".to_owned();
+                    address("terminal.address", a)
+                        .or_else(|| (!hex).then_some(("terminal.certificate_sha256", why)))
+                        .or_else(|| name_fault("terminal.poi_id", poi_id))
+                        .or_else(|| name_fault("terminal.sale_id", sale_id))
+                        .or_else(|| range("terminal.patience_s", *patience_s, 5, 300))
+                }
                 None => None,
             })
             .or_else(|| match &self.printer {
                 Some(Printer::Tcp { address: a, .. }) => address("printer.address", a),
+                Some(Printer::Serial { baud, .. }) if !BAUDS.contains(baud) => {
+                    Some(("printer.baud", format!("{baud} is not one of {BAUDS:?}")))
+                }
                 _ => None,
             })
             .or_else(|| self.printer.as_ref().and_then(|p| range("printer.columns", p.columns().into(), 24, 64)))
     }
+}
+
+fn name_fault(key: &'static str, name: &str) -> Option<(&'static str, String)> {
+    let fits = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
+    (!fits).then(|| (key, "must be 1 to 64 letters, digits or signs without a space".to_owned()))
 }
 
 /// Line (from 1) and dotted key at byte `at`.

@@ -3,7 +3,8 @@
 use crate::{
     BoardConfig, FilePrinter, PaymentTerminal, Peripherals, ReceiptPrinter, SerialBoard, SidecarReader, TagReader, TcpPrinter,
     ZvtTerminal, board,
-    zvt::{ZvtLimits, ZvtPassword},
+    nexo::{NexoLimits, NexoNames, NexoTerminal, Pin},
+    zvt::{SlipsTo, ZvtLimits, ZvtPassword},
 };
 use std::time::Duration;
 
@@ -17,10 +18,19 @@ pub fn open_reader(config: &BoardConfig) -> Option<Box<dyn TagReader>> {
 /// The payment terminal, if one is fitted.
 pub fn open_terminal(config: &BoardConfig) -> Option<Box<dyn PaymentTerminal>> {
     config.terminal.as_ref().and_then(|terminal| match terminal {
-        board::Terminal::Zvt { address, password, patience_s, .. } => {
+        board::Terminal::Zvt { address, password, patience_s, slips, .. } => {
             let password = ZvtPassword::parse(password)?;
             let limits = ZvtLimits { reply: Duration::from_secs((*patience_s).into()), ..ZvtLimits::default() };
-            Some(Box::new(ZvtTerminal::new(address, password, limits)) as Box<dyn PaymentTerminal>)
+            let slips = match slips {
+                board::SlipPrinter::Terminal => SlipsTo::Terminal,
+                board::SlipPrinter::Kiosk => SlipsTo::Till,
+            };
+            Some(Box::new(ZvtTerminal::new(address, password, limits, slips)) as Box<dyn PaymentTerminal>)
+        }
+        board::Terminal::Nexo { address, certificate_sha256, poi_id, sale_id, patience_s, .. } => {
+            let limits = NexoLimits { reply: Duration::from_secs((*patience_s).into()), ..NexoLimits::default() };
+            let names = NexoNames { sale: sale_id.clone(), poi: poi_id.clone() };
+            Some(Box::new(NexoTerminal::new(address, Pin::parse(certificate_sha256)?, names, limits)))
         }
     })
 }
@@ -30,6 +40,7 @@ pub fn open_printer(config: &BoardConfig) -> Option<Box<dyn ReceiptPrinter>> {
     config.printer.as_ref().map(|printer| match printer {
         board::Printer::Tcp { address, .. } => Box::new(TcpPrinter::new(address, Default::default())) as Box<dyn ReceiptPrinter>,
         board::Printer::File { path, .. } => Box::new(FilePrinter::new(path)),
+        board::Printer::Serial { path, baud, .. } => Box::new(FilePrinter::serial(path, *baud)),
     })
 }
 

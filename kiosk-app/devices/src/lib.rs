@@ -5,20 +5,23 @@
 //! |---|---|---|
 //! | [`TagReader`] | [`SidecarReader`] | JSON lines of the reader's process over a Unix stream ([`reader`]) |
 //! | [`PaymentTerminal`] | [`ZvtTerminal`] | ZVT over TCP ([`zvt`]) |
-//! | [`ReceiptPrinter`] | [`TcpPrinter`], [`FilePrinter`] | ESC/POS ([`printer`], [`receipt`]) |
+//! | | [`NexoTerminal`] | SaleToPOI messages as JSON over HTTPS ([`nexo`]) |
+//! | [`ReceiptPrinter`] | [`TcpPrinter`], [`FilePrinter`] (file, USB, serial) | ESC/POS ([`printer`], [`receipt`]) |
 //! | [`Peripherals`] | [`SerialBoard`] | peripheral-icd over a tty ([`peripherals`]) |
 //!
 //! Every port blocks, is bounded by its own time-outs, and runs on a thread of its own in the shell. [`open_reader`],
 //! [`open_terminal`], [`open_printer`] and [`open_peripherals`] make the adapters that a [`BoardConfig`] names.
 //!
 //! What this crate never does: decide anything about a visit, keep a secret, write to a disk (but the receipt file of a
-//! `file` printer), or let a bank card's number out of the ZVT decoder: it is dropped where it is parsed.
+//! `file` printer), or let a bank card's number out of a terminal's decoder: it is dropped where it is parsed, and
+//! what a terminal prints is masked ([`mask`]).
 
 #![forbid(unsafe_code)]
 
 pub mod board;
 mod fitted;
 pub mod mask;
+pub mod nexo;
 pub mod peripherals;
 mod port;
 pub mod printer;
@@ -28,6 +31,7 @@ pub mod zvt;
 
 pub use board::{BoardConfig, BoardError};
 pub use fitted::{open_peripherals, open_printer, open_reader, open_terminal};
+pub use nexo::NexoTerminal;
 pub use peripherals::SerialBoard;
 pub use port::{
     AbortFlag, FinancialRequest, PaymentTerminal, Peripherals, PrintError, ReaderError, ReceiptPrinter, Slips, TagReader, Waker,

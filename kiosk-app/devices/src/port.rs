@@ -67,8 +67,9 @@ pub trait PaymentTerminal: Send {
         on_word: &mut dyn FnMut(TerminalWord),
     ) -> (CommandOutcome, Slips);
 
-    /// Asks for the last receipt. Moves nothing; called while no command runs.
-    fn enquire(&mut self) -> Enquiry;
+    /// Asks for the receipt of `attempt` where the protocol carries our reference, and for the last receipt where it does
+    /// not. Moves nothing; called while no command runs.
+    fn enquire(&mut self, attempt: Id) -> Enquiry;
 
     /// How the terminal is, without moving money. Called while no command runs.
     fn probe(&mut self) -> Health;

@@ -8,6 +8,7 @@ use kiosk_core::device::Health;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     fs::OFlags,
+    termios::{ControlModes, OptionalActions, tcgetattr, tcsetattr},
 };
 use std::{
     fs::{File, OpenOptions},
@@ -142,17 +143,34 @@ impl ReceiptPrinter for TcpPrinter {
 pub struct FilePrinter {
     path: PathBuf,
     patience: Duration,
+    baud: Option<u32>,
 }
 
 impl FilePrinter {
     /// Prints into `path`, which is made if its folder exists.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), patience: PrinterLimits::default().job }
+        Self { path: path.to_owned(), patience: PrinterLimits::default().job, baud: None }
+    }
+
+    /// Prints on the serial port `path`: 8 data bits, no parity, 1 stop bit, hardware flow control, without which a printer
+    /// that has no paper would lose what it is sent.
+    pub fn serial(path: &Path, baud: u32) -> Self {
+        Self { baud: Some(baud), ..Self::new(path) }
     }
 
     /// A device is opened so that a printer without paper cannot hold a write for ever.
     fn open(&self) -> std::io::Result<File> {
-        OpenOptions::new().create(true).append(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&self.path)
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+        let Some(baud) = self.baud else {
+            return OpenOptions::new().create(true).append(true).custom_flags(flags).open(&self.path);
+        };
+        let port = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&self.path)?;
+        let mut line = tcgetattr(&port)?;
+        line.make_raw();
+        line.set_speed(baud)?;
+        line.control_modes |= ControlModes::CRTSCTS | ControlModes::CLOCAL;
+        tcsetattr(&port, OptionalActions::Now, &line)?;
+        Ok(port)
     }
 
     fn write(&self, file: &mut File, mut job: &[u8]) -> Result<(), PrintError> {
@@ -225,7 +243,7 @@ mod tests {
         printer.print(b"one").unwrap();
         printer.print(b"two").unwrap();
         assert_eq!(std::fs::read(dir.path().join("r.bin")).unwrap(), b"onetwo");
-        let mut stuck = FilePrinter { path: dir.path().join("fifo"), patience: Duration::from_millis(1) };
+        let mut stuck = FilePrinter { path: dir.path().join("fifo"), patience: Duration::from_millis(1), baud: None };
         rustix::fs::mkfifoat(rustix::fs::CWD, &stuck.path, rustix::fs::Mode::RWXU).unwrap();
         let _reader = File::options().read(true).write(true).open(&stuck.path).unwrap();
         assert!(matches!(stuck.print(&[0; 200_000]), Err(PrintError::Stopped)));

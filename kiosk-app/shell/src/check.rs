@@ -225,7 +225,7 @@ fn terminal(board: &BoardConfig, opened: Option<Box<dyn PaymentTerminal>>) -> Fi
 
 fn address_of(terminal: &Terminal) -> &str {
     match terminal {
-        Terminal::Zvt { address, .. } => address,
+        Terminal::Zvt { address, .. } | Terminal::Nexo { address, .. } => address,
     }
 }
 
@@ -234,7 +234,7 @@ fn printer(board: &BoardConfig, opened: Option<Box<dyn ReceiptPrinter>>) -> Find
     let (Some(config), Some(mut printer)) = (&board.printer, opened) else { return Finding::not_fitted(part) };
     let place = match config {
         Printer::Tcp { address, .. } => address.clone(),
-        Printer::File { path, .. } => path.display().to_string(),
+        Printer::File { path, .. } | Printer::Serial { path, .. } => path.display().to_string(),
     };
     match printer.health() {
         Health::Ok => Finding::works(part, place),

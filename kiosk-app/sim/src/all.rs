@@ -54,7 +54,10 @@ impl AllSims {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let at = |name: &str| run.join(name);
         let reader = Arc::new(ReaderSim::start(&at("reader.sock")).context("the reader")?);
-        let terminal = Arc::new(TerminalSim::start(free, plan.mode, plan.delay).context("the terminal")?);
+        let (board_name, template) = template(plan.board.as_deref())?;
+        let nexo = template.get("terminal").and_then(|t| t.get("kind")).and_then(toml::Value::as_str) == Some("nexo");
+        let start = if nexo { TerminalSim::start_nexo } else { TerminalSim::start };
+        let terminal = Arc::new(start(free, plan.mode, plan.delay).context("the terminal")?);
         let printer = Arc::new(PrinterSim::start(free, &at("receipts.bin")).context("the printer")?);
         let board = Arc::new(BoardSim::start(&at("board.pty")).context("the board")?);
         let link = plan.to.map(|to| LinkSim::start(free, to).context("the link").map(Arc::new)).transpose()?;
@@ -68,7 +71,7 @@ impl AllSims {
             controls.push(serve_for(&at("link.ctl"), link, LinkSim::obey)?);
         }
         let all = Self { reader, terminal, printer, board, link, run, _controls: controls };
-        all.write_board(plan.board.as_deref())?;
+        all.write_board(&board_name, template)?;
         Ok(all)
     }
 
@@ -90,13 +93,7 @@ impl AllSims {
         })
     }
 
-    fn write_board(&self, from: Option<&Path>) -> Result<()> {
-        let text = match from {
-            Some(path) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
-            None => DEMO.to_owned(),
-        };
-        let name = from.map_or("the demo's board-config".into(), |p| p.display().to_string());
-        let mut board: toml::Table = text.parse().with_context(|| name.clone())?;
+    fn write_board(&self, name: &str, mut board: toml::Table) -> Result<()> {
         for (table, key, value) in [
             ("reader", "socket", "reader.sock".to_owned()),
             ("terminal", "address", self.terminal.address().to_string()),
@@ -108,9 +105,24 @@ impl AllSims {
                 device.insert(key.to_owned(), value.into());
             }
         }
+        if let (Some(pin), Some(terminal)) = (self.terminal.pin(), board.get_mut("terminal").and_then(toml::Value::as_table_mut))
+        {
+            terminal.insert("certificate_sha256".to_owned(), pin.hex().into());
+        }
         let path = self.board_config();
         let text = format!("# Made by kiosk-sim from {name}; made again at its next start.\n{board}");
         kiosk_devices::BoardConfig::parse(&text, &path).with_context(|| format!("made from {name}"))?;
         std::fs::write(&path, text).with_context(|| path.display().to_string())
     }
+}
+
+/// The board-config to start from and its name.
+fn template(from: Option<&Path>) -> Result<(String, toml::Table)> {
+    let text = match from {
+        Some(path) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
+        None => DEMO.to_owned(),
+    };
+    let name = from.map_or("the demo's board-config".into(), |p| p.display().to_string());
+    let board = text.parse().with_context(|| name.clone())?;
+    Ok((name, board))
 }

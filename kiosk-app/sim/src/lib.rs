@@ -4,7 +4,7 @@
 //! | Simulator | Channel and protocol | Control lines |
 //! |---|---|---|
 //! | [`ReaderSim`] | Unix stream, the sidecar's JSON lines | `place jane`, `place ivan`, `place stranger`, `place bank`, `remove`, `lost`, `back` |
-//! | [`TerminalSim`] | TCP, ZVT | `mode approve`, `mode decline`, `mode silent`, `mode manual`; in manual mode `approve`, `decline`, `timeout` |
+//! | [`TerminalSim`] | TCP, ZVT; or nexo's messages over HTTPS | `mode approve`, `mode decline`, `mode silent`, `mode cut`, `mode deaf`, `mode manual`; in manual mode `approve`, `decline`, `timeout`; `delay MS`, `enquiry truth`, `enquiry deny`, `enquiry unsupported`, `numbering restart`, `numbering continue`, `hand AMOUNT`, `close`, `card NUMBER` |
 //! | [`PrinterSim`] | TCP, ESC/POS into a file, status queries answered | `paper ok`, `paper low`, `paper out` |
 //! | [`BoardSim`] | pty, peripheral-icd | `presence on`, `presence off`, `headphones on`, `headphones off`, `key up`, `key down`, `key select`, `key back`, `key help` |
 //! | [`LinkSim`] | TCP relay | `down`, `up` |
@@ -35,7 +35,7 @@ pub use card::Card;
 pub use link::LinkSim;
 pub use printer::{Paper, PrinterSim};
 pub use reader::ReaderSim;
-pub use terminal::{Decision, Mode, TerminalSim, Transaction};
+pub use terminal::{Decision, Kind, Mode, TerminalSim, Transaction};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

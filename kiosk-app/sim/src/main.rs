@@ -34,8 +34,11 @@ enum Command {
         #[arg(long)]
         control: PathBuf,
     },
-    /// A payment terminal: ZVT over TCP.
+    /// A payment terminal: ZVT over TCP, or nexo's messages over HTTPS.
     Terminal {
+        /// nexo's messages instead of ZVT; the certificate's pin is in the line that says ready.
+        #[arg(long)]
+        nexo: bool,
         /// Port 0 takes one that is free.
         #[arg(long, default_value = "127.0.0.1:20007")]
         listen: SocketAddr,
@@ -116,7 +119,7 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Script {
-    /// How authorisations end: approve, decline, silent, manual.
+    /// How commands end: approve, decline, silent, manual, cut, deaf.
     #[arg(long, default_value = "approve", value_parser = mode)]
     mode: Mode,
     /// How long an authorisation takes, milliseconds.
@@ -125,7 +128,7 @@ struct Script {
 }
 
 fn mode(word: &str) -> Result<Mode, String> {
-    Mode::named(word).ok_or_else(|| "there are approve, decline, silent and manual".into())
+    Mode::named(word).ok_or_else(|| "there are approve, decline, silent, manual, cut and deaf".into())
 }
 
 fn main() -> Result<()> {
@@ -136,10 +139,12 @@ fn main() -> Result<()> {
             let sim = Arc::new(ReaderSim::start(&socket)?);
             serve(&control, &sim, ReaderSim::obey, &json!({"ready": true, "reader": socket}))
         }
-        Command::Terminal { listen, control, script } => {
+        Command::Terminal { nexo, listen, control, script } => {
             let delay = Duration::from_millis(script.delay_ms);
-            let sim = Arc::new(TerminalSim::start(listen, script.mode, delay)?);
-            let ready = json!({"ready": true, "terminal": sim.address().to_string()});
+            let start = if nexo { TerminalSim::start_nexo } else { TerminalSim::start };
+            let sim = Arc::new(start(listen, script.mode, delay)?);
+            let pin = sim.pin().map(|pin| pin.hex());
+            let ready = json!({"ready": true, "terminal": sim.address().to_string(), "certificate_sha256": pin});
             serve(&control, &sim, TerminalSim::obey, &ready)
         }
         Command::Printer { listen, out, control } => {

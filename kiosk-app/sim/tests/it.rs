@@ -5,6 +5,7 @@ mod it {
     mod all;
     mod board;
     mod link;
+    mod money;
     mod printer;
     mod program;
     mod reader;

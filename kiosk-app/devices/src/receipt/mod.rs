@@ -23,6 +23,7 @@ pub use refund::{render_refund, render_slip};
 pub use report::render_report;
 pub use sale::render_receipt;
 pub use words::ReceiptWords;
+pub(crate) use words::stamp;
 
 use kiosk_core::{Currency, Paper};
 

@@ -125,6 +125,14 @@ impl ReceiptWords {
     }
 }
 
+/// A moment in UTC as ISO 8601, to the second.
+pub(crate) fn stamp(utc_ms: i64) -> String {
+    let seconds = utc_ms.div_euclid(1000);
+    let (y, m, d) = civil(seconds.div_euclid(86_400));
+    let rest = seconds.rem_euclid(86_400);
+    format!("{y:04}-{m:02}-{d:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest % 3600 / 60, rest % 60)
+}
+
 /// Year, month, day of a day counted from 1970-01-01 (Howard Hinnant, `civil_from_days`).
 fn civil(days: i64) -> (i64, i64, i64) {
     let z = days + 719_468;
@@ -155,5 +163,6 @@ mod tests {
         assert_eq!(EN.date(1_795_255_800_123, 60), "2026-11-21 11:10");
         assert_eq!(RU.date(951_782_400_000, 0), "29.02.2000 00:00");
         assert_eq!(EN.date(-60_000, 0), "1969-12-31 23:59");
+        assert_eq!(stamp(1_795_255_800_123), "2026-11-21T10:10:00Z");
     }
 }

@@ -1,15 +1,16 @@
 //! The adapter: a TCP connection to the terminal, and every wait on it bounded.
 
 use super::{
-    Apdu, Exchange, Framer, FromTerminal, Reply,
+    Apdu, Exchange, Framer, FromTerminal, Question, Reply,
     apdu::wipe,
-    command::{self, ZvtPassword},
+    command::{self, SlipsTo, ZvtPassword},
+    print::SlipBook,
 };
 use crate::{
     port::{AbortFlag, FinancialRequest, PaymentTerminal, Slips},
     printer::connect,
 };
-use kiosk_core::{Command, CommandOutcome, Enquiry, TerminalWord, device::Health};
+use kiosk_core::{CommandOutcome, Enquiry, Id, TerminalWord, device::Health};
 use std::{
     io::{Error, ErrorKind, Read, Write},
     net::TcpStream,
@@ -49,14 +50,15 @@ pub struct ZvtTerminal {
     address: String,
     password: ZvtPassword,
     limits: ZvtLimits,
+    slips: SlipsTo,
     currency: u16,
     line: Option<Line>,
 }
 
 impl ZvtTerminal {
     /// Connects on the first call.
-    pub fn new(address: &str, password: ZvtPassword, limits: ZvtLimits) -> Self {
-        Self { address: address.to_owned(), password, limits, currency: 978, line: None }
+    pub fn new(address: &str, password: ZvtPassword, limits: ZvtLimits, slips: SlipsTo) -> Self {
+        Self { address: address.to_owned(), password, limits, slips, currency: 978, line: None }
     }
 
     /// A line over which a registration has just gone both ways, so that what is written next is heard. An old
@@ -79,13 +81,13 @@ impl ZvtTerminal {
             tracing::debug!(error = %e, "registration failed");
             Health::Lost
         };
-        line.write(&command::registration(self.password, self.currency).encode()).map_err(|cut| failed(cut.error))?;
+        line.write(&command::registration(self.password, self.currency, self.slips).encode()).map_err(|cut| failed(cut.error))?;
         let mut deadline = Instant::now() + self.limits.acknowledge;
         loop {
             match line.read(deadline).map_err(failed)?.ok_or(Health::Lost)? {
                 FromTerminal::Ack => deadline = Instant::now() + self.limits.register,
-                FromTerminal::Intermediate { .. } | FromTerminal::Print => line.acknowledge().map_err(failed)?,
-                FromTerminal::Completion => {
+                FromTerminal::Intermediate { .. } | FromTerminal::Print(_) => line.acknowledge().map_err(failed)?,
+                FromTerminal::Completion { .. } => {
                     line.acknowledge().map_err(failed)?;
                     // Bytes beyond the completion belong to something that this till did not start.
                     return if line.framer.is_empty() { Ok(line) } else { Err(Health::Blocked) };
@@ -100,46 +102,37 @@ impl ZvtTerminal {
         }
     }
 
-    /// Waits for the end of an authorisation that has been written. The line is given back only after a clean end.
-    fn follow(
-        &self,
-        mut line: Line,
-        mut exchange: Exchange,
-        abort: &AbortFlag,
-        on_word: &mut dyn FnMut(TerminalWord),
-    ) -> (CommandOutcome, Option<Line>) {
-        let total = Instant::now() + self.limits.total;
-        let mut deadline = Instant::now() + self.limits.acknowledge;
-        let (mut asked_to_abort, mut last_chance) = (false, false);
+    /// Waits for the end of a command that has been written. The line is given back only after a clean end.
+    fn follow(&self, mut line: Line, mut exchange: Exchange, run: &mut Run<'_>) -> (CommandOutcome, Option<Line>) {
+        let mut wait = Wait::new(&self.limits);
         loop {
             let now = Instant::now();
-            if now >= deadline.min(total) && last_chance {
+            let expired = now >= wait.deadline;
+            if expired && wait.last_chance {
                 return (CommandOutcome::Unknown, None);
             }
-            let expired = now >= deadline.min(total);
-            if (expired || abort.is_raised()) && !asked_to_abort {
-                asked_to_abort = true;
+            if (expired || run.abort.is_raised()) && !wait.asked_to_abort {
+                wait.asked_to_abort = true;
                 if line.write(&command::abort().encode()).is_err() {
                     return (CommandOutcome::Unknown, None);
                 }
             }
             if expired {
-                last_chance = true;
-                deadline = now + self.limits.abort;
+                wait.last_chance = true;
+                wait.deadline = now + self.limits.abort;
             }
-            let until = if last_chance { deadline } else { deadline.min(total) };
-            let message = match line.read(until.min(now + LOOK)) {
+            let message = match line.read(wait.deadline.min(now + LOOK)) {
                 Ok(None) => continue,
                 Ok(Some(message)) => message,
                 Err(error) => {
-                    tracing::warn!(%error, "terminal lost during an authorisation");
+                    tracing::warn!(%error, "terminal lost during a command");
                     return (CommandOutcome::Unknown, None);
                 }
             };
             let heard = exchange.is_acknowledged();
             let step = exchange.take(message);
             if exchange.is_acknowledged() && !heard {
-                on_word(TerminalWord::Acknowledged);
+                (run.on_word)(TerminalWord::Acknowledged);
             }
             if line.reply(step.reply).is_err() {
                 // Unacknowledged, the terminal may take back what it has just said.
@@ -151,43 +144,93 @@ impl ZvtTerminal {
                 return (end, clean.then_some(line));
             }
             if let Some(status) = step.status {
-                on_word(TerminalWord::Status(status));
+                (run.on_word)(TerminalWord::Status(status));
             }
-            if !last_chance && exchange.is_acknowledged() {
-                let asked = Duration::from_secs(60 * u64::from(step.patience_min.unwrap_or(0)));
-                deadline = Instant::now() + self.limits.reply.max(asked);
+            if let Some(print) = step.print {
+                run.book.take(print);
+            }
+            if exchange.is_acknowledged() {
+                wait.more(&self.limits, step.patience_min);
             }
         }
     }
 
-    fn authorise(
-        &mut self,
-        request: &FinancialRequest,
-        abort: &AbortFlag,
-        on_word: &mut dyn FnMut(TerminalWord),
-    ) -> CommandOutcome {
-        let Command::Authorise { amount } = request.command else {
-            tracing::error!(command = ?request.command, "this command is not spoken over ZVT yet");
-            return CommandOutcome::NotSent;
-        };
+    fn command(&mut self, request: &FinancialRequest, run: &mut Run<'_>) -> CommandOutcome {
         let number = command::number_of(request.currency);
-        let (Some(number), Some(apdu)) = (number, command::authorization(amount, request.currency)) else {
-            tracing::error!(currency = request.currency.letters(), "this amount cannot be asked for over ZVT");
+        let apdu = command::financial(request.command, request.currency, self.password);
+        let (Some(number), Some(apdu)) = (number, apdu) else {
+            tracing::error!(currency = request.currency.letters(), "this command cannot be given over ZVT");
             return CommandOutcome::NotSent;
         };
         self.currency = number;
         let Ok(mut line) = self.ready() else { return CommandOutcome::NotSent };
-        if abort.is_raised() {
+        if run.abort.is_raised() {
             self.line = Some(line);
             return CommandOutcome::NotSent;
         }
         if let Err(cut) = line.write(&apdu.encode()) {
             return if cut.written == 0 { CommandOutcome::NotSent } else { CommandOutcome::Unknown };
         }
-        let (outcome, line) = self.follow(line, Exchange::new(amount, number), abort, on_word);
+        let (outcome, line) = self.follow(line, Exchange::new(request.command, number), run);
         self.line = line;
         outcome
     }
+
+    /// Asks something that moves no money, over a line that is given back only after a clean end.
+    fn ask<T>(&mut self, apdu: &Apdu, mut take: impl FnMut(FromTerminal) -> (Reply, Option<T>)) -> Result<T, Health> {
+        let mut line = self.ready()?;
+        let lost = |error: Error| {
+            tracing::debug!(%error, "a question was not answered");
+            Health::Lost
+        };
+        line.write(&apdu.encode()).map_err(|cut| lost(cut.error))?;
+        let (end, mut deadline) = (Instant::now() + self.limits.total, Instant::now() + self.limits.acknowledge);
+        loop {
+            let message = line.read(deadline.min(end)).map_err(lost)?.ok_or(Health::Lost)?;
+            let (reply, answer) = take(message);
+            line.reply(reply).map_err(lost)?;
+            if let Some(answer) = answer {
+                self.line = Some(line);
+                return Ok(answer);
+            }
+            deadline = Instant::now() + self.limits.register;
+        }
+    }
+}
+
+/// What a command brings along and leaves behind.
+struct Run<'a> {
+    abort: &'a AbortFlag,
+    on_word: &'a mut dyn FnMut(TerminalWord),
+    book: SlipBook,
+}
+
+/// How long the end of a command is waited for.
+struct Wait {
+    deadline: Instant,
+    total: Instant,
+    asked_to_abort: bool,
+    last_chance: bool,
+}
+
+impl Wait {
+    fn new(limits: &ZvtLimits) -> Self {
+        let (now, total) = (Instant::now(), Instant::now() + limits.total);
+        Self { deadline: (now + limits.acknowledge).min(total), total, asked_to_abort: false, last_chance: false }
+    }
+
+    /// The terminal is alive and may have asked for time.
+    fn more(&mut self, limits: &ZvtLimits, patience_min: Option<u8>) {
+        if !self.last_chance {
+            let asked = Duration::from_secs(60 * u64::from(patience_min.unwrap_or(0)));
+            self.deadline = (Instant::now() + limits.reply.max(asked)).min(self.total);
+        }
+    }
+}
+
+/// What a status enquiry means: initialisation (50), diagnosis (51) or an operator (52) is needed before anything is sold.
+fn health_of(status: u8) -> Health {
+    if (0x50..=0x52).contains(&status) { Health::Blocked } else { Health::Ok }
 }
 
 impl PaymentTerminal for ZvtTerminal {
@@ -197,21 +240,28 @@ impl PaymentTerminal for ZvtTerminal {
         abort: &AbortFlag,
         on_word: &mut dyn FnMut(TerminalWord),
     ) -> (CommandOutcome, Slips) {
-        (self.authorise(request, abort, on_word), Slips::default())
+        let mut run = Run { abort, on_word, book: SlipBook::default() };
+        let outcome = self.command(request, &mut run);
+        (outcome, run.book.finish())
     }
 
-    fn enquire(&mut self) -> Enquiry {
-        Enquiry::Unsupported
+    fn enquire(&mut self, _: Id) -> Enquiry {
+        let mut question = Question::default();
+        self.ask(&command::repeat_receipt(self.password), |message| question.take(message)).unwrap_or(Enquiry::Failed)
     }
 
     fn probe(&mut self) -> Health {
-        match self.ready() {
-            Ok(line) => {
-                self.line = Some(line);
-                Health::Ok
-            }
-            Err(health) => health,
-        }
+        let health = self.ask(&command::status_enquiry(self.password), |message| match message {
+            FromTerminal::Ack => (Reply::None, None),
+            FromTerminal::Completion { status } => (Reply::Ack, Some(health_of(status.unwrap_or(0)))),
+            // Registered, but without this command: it is there.
+            FromTerminal::Nack(_) => (Reply::None, Some(Health::Ok)),
+            FromTerminal::Abort { .. } => (Reply::Ack, Some(Health::Ok)),
+            FromTerminal::Intermediate { .. } | FromTerminal::Print(_) => (Reply::Ack, None),
+            // The end of an earlier payment must never be taken for that of the next.
+            FromTerminal::Status(_) | FromTerminal::Other(_) => (Reply::NotPossible, Some(Health::Blocked)),
+        });
+        health.unwrap_or_else(|health| health)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the terminal says. The card number is dropped here.
 
-use super::{Apdu, command::from_bcd};
+use super::{Apdu, command::from_bcd, print::Print, tlv};
+use kiosk_core::{DayTotals, Minor, terminal::SchemeTotal};
 
 /// Why an APDU could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,8 +33,54 @@ pub struct StatusInformation {
     pub last_digits: Option<[u8; 4]>,
     /// Field 8B, at most 32 printable characters.
     pub card_name: String,
+    /// Field 60 of an end of day: what each card scheme took since the last one.
+    pub totals: Option<SingleTotals>,
     /// The field at which reading stopped because this version does not know its length.
     pub unknown_field: Option<u8>,
+}
+
+/// Field 60: numbers of the first and the last receipt, then a count and a sum for each of seven schemes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SingleTotals {
+    /// First and last receipt number of the period.
+    pub receipts: (u32, u32),
+    /// girocard, JCB, Mastercard, American Express, Visa, Diners, others: count and minor units.
+    pub schemes: [(u8, u64); 7],
+}
+
+/// The schemes of field 60 in their order.
+const SCHEMES: [&str; 7] = ["girocard", "JCB", "Mastercard", "American Express", "Visa", "Diners", "Other cards"];
+
+impl SingleTotals {
+    fn read(value: &[u8]) -> Option<Self> {
+        let receipt = |at: usize| from_bcd(value.get(at..at + 2)?).and_then(|n| u32::try_from(n).ok());
+        let mut schemes = [(0, 0); 7];
+        for (n, scheme) in schemes.iter_mut().enumerate() {
+            let at = 4 + n * 7;
+            *scheme = (*value.get(at)?, from_bcd(value.get(at + 1..at + 7)?)?);
+        }
+        Some(Self { receipts: (receipt(0)?, receipt(2)?), schemes })
+    }
+
+    /// In the words of the core. `whole` is what the terminal says of all schemes together; their sum where it says nothing.
+    pub fn day(&self, whole: Option<u64>, terminal: String) -> DayTotals {
+        let minor = |amount: u64| Minor(i64::try_from(amount).unwrap_or(i64::MAX));
+        let used = SCHEMES.iter().zip(self.schemes).filter(|(_, (count, amount))| *count > 0 || *amount > 0);
+        let row = |(name, (count, amount)): (&&str, (u8, u64))| SchemeTotal {
+            scheme: (*name).to_owned(),
+            count: count.into(),
+            amount: minor(amount),
+        };
+        let rows: Vec<_> = used.map(row).collect();
+        let sum = self.schemes.iter().map(|(_, amount)| amount).sum();
+        DayTotals {
+            terminal,
+            rows,
+            amount: minor(whole.unwrap_or(sum)),
+            first_receipt: Some(self.receipts.0).filter(|n| *n > 0),
+            last_receipt: Some(self.receipts.1).filter(|n| *n > 0),
+        }
+    }
 }
 
 /// One message of the terminal.
@@ -53,14 +100,17 @@ pub enum FromTerminal {
     /// `04 0F`
     Status(StatusInformation),
     /// `06 0F`
-    Completion,
+    Completion {
+        /// What a status enquiry was answered: 0 is ready. Anything else completes with fields, or nothing.
+        status: Option<u8>,
+    },
     /// `06 1E`
     Abort {
         /// Why.
         code: u8,
     },
     /// `06 D1` and `06 D3`: something to print.
-    Print,
+    Print(Print),
     /// Anything else.
     Other([u8; 2]),
 }
@@ -83,9 +133,10 @@ impl FromTerminal {
                     .and_then(|n| u8::try_from(n).ok()),
             },
             [0x04, 0x0F] => Self::Status(StatusInformation::read(apdu.data())?),
-            [0x06, 0x0F] => Self::Completion,
+            [0x06, 0x0F] => Self::Completion { status: first },
             [0x06, 0x1E] => Self::Abort { code: first.unwrap_or(0xFF) },
-            [0x06, 0xD1 | 0xD3] => Self::Print,
+            [0x06, 0xD1] => Self::Print(Print::line(apdu.data())),
+            [0x06, 0xD3] => Self::Print(Print::block(apdu.data())),
             other => Self::Other(other),
         })
     }
@@ -130,12 +181,7 @@ fn split(length: &Length, rest: &[u8]) -> Option<(usize, usize)> {
                 (digit < 10).then_some(sum * 10 + digit)
             })?,
         ),
-        Length::Tlv => match *rest.first()? {
-            n @ 0..=0x7F => (1, usize::from(n)),
-            0x81 => (2, usize::from(*rest.get(1)?)),
-            0x82 => (3, usize::from(u16::from_be_bytes([*rest.get(1)?, *rest.get(2)?]))),
-            _ => return None,
-        },
+        Length::Tlv => tlv::length(rest)?,
     };
     (head + n <= rest.len()).then_some((head, head + n))
 }
@@ -167,11 +213,17 @@ impl StatusInformation {
             0x29 => self.terminal_id = small()?,
             0x49 => self.currency = number()?.try_into().ok(),
             0x87 => self.receipt = small()?,
+            0x60 => self.totals = SingleTotals::read(value),
             0x22 => self.last_digits = last_digits(value),
             0x8B => self.card_name = card_name(value),
             _ => {}
         }
         Ok(())
+    }
+
+    /// The terminal's number as it stands on slips, eight digits; empty where it was not said.
+    pub fn terminal(&self) -> String {
+        self.terminal_id.map(|id| format!("{id:08}")).unwrap_or_default()
     }
 
     /// Scheme and last digits as may be printed: `VISA **** 1234`; empty if the terminal says neither.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use super::{SlipsTo, print::Copy};
 use kiosk_core::{Currency, Minor};
 
 fn hex(text: &str) -> Vec<u8> {
@@ -18,7 +19,7 @@ fn read(text: &str) -> Result<FromTerminal, FieldError> {
 
 #[test]
 fn registration_in_euro() {
-    let apdu = command::registration(ZvtPassword::parse("123456").unwrap(), 978);
+    let apdu = command::registration(ZvtPassword::parse("123456").unwrap(), 978, SlipsTo::Terminal);
     assert_eq!(apdu.encode(), hex("06 00 06 12 34 56 38 09 78"));
 }
 
@@ -26,6 +27,47 @@ fn registration_in_euro() {
 fn authorization_of_12_50_euro() {
     let apdu = command::authorization(Minor(1250), Currency::EUR).unwrap();
     assert_eq!(apdu.encode(), hex("06 01 0C 04 00 00 00 00 12 50 49 09 78 19 40"));
+}
+
+const PASSWORD: &str = "123456";
+
+#[test]
+fn registration_with_the_slips_printed_here() {
+    let apdu = command::registration(ZvtPassword::parse(PASSWORD).unwrap(), 978, SlipsTo::Till);
+    assert_eq!(apdu.encode(), hex("06 00 0E 12 34 56 BE 09 78 06 06 26 04 0A 02 06 D3"));
+}
+
+#[test]
+fn reversal_refund_end_of_day_and_enquiries() {
+    let password = ZvtPassword::parse(PASSWORD).unwrap();
+    let reversal = command::reversal(password, Minor(1250), 471, Currency::EUR).unwrap();
+    assert_eq!(reversal.encode(), hex("06 30 10 12 34 56 87 04 71 04 00 00 00 00 12 50 49 09 78"));
+    let refund = command::refund(password, Minor(320), Currency::EUR).unwrap();
+    assert_eq!(refund.encode(), hex("06 31 0D 12 34 56 04 00 00 00 00 03 20 49 09 78"));
+    assert_eq!(command::end_of_day(password).encode(), hex("06 50 03 12 34 56"));
+    assert_eq!(command::repeat_receipt(password).encode(), hex("06 20 03 12 34 56"));
+    assert_eq!(command::status_enquiry(password).encode(), hex("05 01 03 12 34 56"));
+}
+
+#[test]
+fn totals_of_an_end_of_day() {
+    let bytes = "04 0F 42 27 00 04 00 00 00 00 47 50 60 F0 F5 F3 00 01 00 04 02 00 00 00 00 25 00 00 00 00 00 00 00 00 \
+        01 00 00 00 00 12 50 00 00 00 00 00 00 00 01 00 00 00 00 10 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00";
+    let Ok(FromTerminal::Status(info)) = read(bytes) else { panic!() };
+    let totals = info.totals.unwrap();
+    assert_eq!(totals.receipts, (1, 4));
+    assert_eq!(totals.schemes, [(2, 2500), (0, 0), (1, 1250), (0, 0), (1, 1000), (0, 0), (0, 0)]);
+    let day = totals.day(info.amount, String::new());
+    assert_eq!((day.amount, day.rows.len()), (Minor(4750), 3));
+}
+
+#[test]
+fn lines_and_blocks_to_print() {
+    let Ok(FromTerminal::Print(line)) = read("06 D1 06 80 4B 61 73 73 65") else { panic!() };
+    assert_eq!((line.lines, line.last), (vec!["Kasse".to_owned()], true));
+    let block = "06 D3 10 06 0E 1F 07 01 02 25 08 07 02 41 42 07 02 43 44";
+    let Ok(FromTerminal::Print(block)) = read(block) else { panic!() };
+    assert_eq!((block.copy, block.lines), (Copy::Customer, vec!["AB".to_owned(), "CD".to_owned()]));
 }
 
 #[test]
@@ -51,8 +93,8 @@ fn intermediate_status_with_and_without_time_out() {
 
 #[test]
 fn completion_and_abort() {
-    assert_eq!(read("06 0F 00"), Ok(FromTerminal::Completion));
-    assert_eq!(read("06 0F 0C 19 00 29 12 34 56 78 49 09 78 06 00"), Ok(FromTerminal::Completion));
+    assert_eq!(read("06 0F 00"), Ok(FromTerminal::Completion { status: None }));
+    assert_eq!(read("06 0F 0C 19 00 29 12 34 56 78 49 09 78 06 00"), Ok(FromTerminal::Completion { status: Some(0x19) }));
     assert_eq!(read("06 1E 01 6C"), Ok(FromTerminal::Abort { code: 0x6C }));
 }
 
@@ -75,6 +117,7 @@ fn an_approved_card_payment() {
         terminal_id: Some(12_345_678),
         last_digits: Some(*b"1234"),
         card_name: "VISA".into(),
+        totals: None,
         unknown_field: None,
     };
     assert_eq!(info, expect);

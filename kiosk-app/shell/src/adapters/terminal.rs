@@ -139,7 +139,7 @@ impl Worker {
 
     fn enquire(&mut self, attempt: Id) {
         self.set_in_flight(Some(Work::Enquiry(attempt)));
-        let enquiry = self.terminal.enquire();
+        let enquiry = self.terminal.enquire(attempt);
         self.wires.send(DeviceEvent::Enquired { attempt, enquiry });
         self.set_in_flight(None);
     }
@@ -174,7 +174,7 @@ mod tests {
             }
             (outcome, Slips { customer: vec!["Visa **** 1234".into()], merchant: Vec::new() })
         }
-        fn enquire(&mut self) -> Enquiry {
+        fn enquire(&mut self, _: Id) -> Enquiry {
             assert!(self.outcome.is_some(), "the fake fails on an enquiry without an outcome");
             Enquiry::Last(None)
         }

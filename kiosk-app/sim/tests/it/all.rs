@@ -41,6 +41,18 @@ fn the_board_config_it_writes_leads_to_every_simulator() {
 }
 
 #[test]
+fn a_board_with_the_other_protocol_gets_that_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("other.toml");
+    let text = "name = \"x\"\n[display]\nwidth_px = 1280\nheight_px = 800\ndpi = 150\n[terminal]\nkind = \"nexo\"\n\
+        address = \"127.0.0.1:1\"\ncertificate_sha256 = \"\"\npoi_id = \"POI-1\"\nsale_id = \"K-1\"\nside = \"left\"\n";
+    std::fs::write(&other, text).unwrap();
+    let all = start(dir.path(), Some(&other));
+    let mut terminal = open_terminal(&BoardConfig::load(&all.board_config()).unwrap()).unwrap();
+    assert_eq!(terminal.probe(), Health::Ok);
+}
+
+#[test]
 fn every_control_socket_answers_each_line_with_one() {
     let dir = tempfile::tempdir().unwrap();
     let _all = start(dir.path(), None);
