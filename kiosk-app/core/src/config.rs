@@ -28,6 +28,8 @@ pub struct Config {
     pub done_ms: u64,
     /// How long a quiet notice stays ('that card is not known here').
     pub notice_ms: u64,
+    /// How long after a restart the guest who paid before it is told what became of it.
+    pub recovered_ms: u64,
     /// How long a look-up of a card may take before the visit goes on anonymously.
     pub identify_budget_ms: u64,
     /// What the terminal is trusted with.
@@ -70,6 +72,27 @@ pub struct TerminalLimits {
     pub answer_ms: u64,
     /// The greatest amount sent to the terminal; above it a person is called.
     pub amount_max: Minor,
+    /// The longest that the terminal goes on with a command after its line was lost: only then does 'no such receipt' count.
+    pub processing_ms: u64,
+    /// How long the terminal may take to reverse by itself what nobody acknowledged: so long must a receipt stay the last.
+    pub reversal_ms: u64,
+    /// True where somebody can make a sale at the terminal itself (it has keys or a menu).
+    pub by_hand: bool,
+    /// The shortest time in which somebody can make such a sale.
+    pub hand_ms: u64,
+}
+
+impl Default for TerminalLimits {
+    fn default() -> Self {
+        Self {
+            answer_ms: 180_000,
+            amount_max: Minor(1_000_000),
+            processing_ms: 90_000,
+            reversal_ms: 10_000,
+            by_hand: true,
+            hand_ms: 20_000,
+        }
+    }
 }
 
 impl Default for Config {
@@ -84,8 +107,9 @@ impl Default for Config {
             still_there_ms: 15_000,
             done_ms: 20_000,
             notice_ms: 6_000,
+            recovered_ms: 60_000,
             identify_budget_ms: 300,
-            terminal: TerminalLimits { answer_ms: 180_000, amount_max: Minor(1_000_000) },
+            terminal: TerminalLimits::default(),
             day_turn_min: 240,
             desk: DeskConfig::default(),
             open_price_tax: TaxId(0),

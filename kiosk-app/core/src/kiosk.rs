@@ -16,16 +16,17 @@
 //!   kept; beyond it, records without a payment are dropped.
 
 use crate::{
-    Arc, CommandOutcome,
+    Arc, CommandKind, CommandOutcome,
     catalogue::Catalogue,
     config::Config,
     device::{DeviceEvent, DeviceKind},
-    effect::{Effect, Record},
-    event::{Event, Problem, Progress},
+    effect::{Effect, Record, Who},
+    event::{Event, Problem, Progress, Stage, TaskKind},
     ids::{Id, IdMaker},
     now::Now,
     number::OrderCounter,
-    payments::{How, OpenAttempt, Payments, Settled, Verdict},
+    payments::{How, NewCommand, Payments, Restored, Settled, Verdict, close::Comparison, enquiry::NOBODY},
+    recovered::Recovery,
     session::{
         Failure, Input, Overlay, Session, Snapshot, language_tag,
         turn::{Turn, Undo},
@@ -49,8 +50,9 @@ pub struct Kiosk {
     payments: Payments,
     counter: OrderCounter,
     ids: IdMaker,
-    /// Attempts found at start, to be recorded as unknown.
-    found: Vec<Settled>,
+    /// What is to be recorded of what was found at start.
+    found: Vec<(Who, Event)>,
+    recovery: Recovery,
     /// What the last step asked for, until the next input shows that it was done.
     last: Last,
     backlog: VecDeque<Vec<Effect>>,
@@ -76,23 +78,35 @@ impl Kiosk {
         Self {
             session: Session::new(&config),
             ids: IdMaker::new(config.seed),
-            config,
-            catalogue,
             coming: None,
-            payments: Payments::default(),
+            payments: Payments::new(config.terminal),
             counter: OrderCounter::default(),
             found: Vec::new(),
             last: Last::default(),
             backlog: VecDeque::new(),
             retry_at_ms: 0,
+            recovery: Recovery::default(),
+            config,
+            catalogue,
         }
     }
 
     /// What the disk knows, before the first step. Attempts without an outcome count as sent: the next step records them
     /// as unknown.
-    pub fn restore(&mut self, open: Vec<OpenAttempt>, counter: OrderCounter) {
+    pub fn restore(&mut self, restored: Restored, counter: OrderCounter) {
         let language = language_tag(&self.catalogue, self.config.language);
-        self.found.extend(open.into_iter().filter_map(|open| self.payments.found(open, &language)));
+        let Restored { open, provisional, book, held, abandoned } = restored;
+        self.payments.restore(book, held, provisional);
+        for open in open {
+            self.recovery.found(&open);
+            if let Some(settled) = self.payments.found(open, &language) {
+                self.found.extend(settled.events.into_iter().map(|event| (settled.who.clone(), event)));
+            }
+        }
+        for (order, visit) in abandoned {
+            let who = Who { visit, language: language.clone(), ..Who::default() };
+            self.found.push((who, Event::OrderProgressed { order, state: Progress::Cancelled }));
+        }
         self.counter = counter;
     }
 
@@ -117,14 +131,27 @@ impl Kiosk {
         let charge = last.charge;
         self.turn(now, |session, turn| match input {
             Input::Device(DeviceEvent::CommandEnded { attempt, outcome }) => {
-                let settled = turn.payments.ended(attempt, outcome);
+                let settled = turn.payments.ended(attempt, outcome, now);
+                payment(session, turn, settled);
+            }
+            Input::Device(DeviceEvent::CommandAcknowledged { attempt }) => {
+                let settled = turn.payments.heard(attempt, now);
+                payment(session, turn, settled);
+            }
+            Input::Device(DeviceEvent::TerminalStatus { attempt, .. }) => {
+                let settled = turn.payments.heard(attempt, now);
+                payment(session, turn, settled);
+                session.take(turn, input);
+            }
+            Input::Device(DeviceEvent::Enquired { attempt, enquiry }) => {
+                let settled = turn.payments.enquired(attempt, enquiry, now);
                 payment(session, turn, settled);
             }
             Input::EffectFailed(Failure::Device(DeviceKind::Terminal)) => {
-                let settled = charge.and_then(|attempt| turn.payments.ended(attempt, CommandOutcome::NotSent));
+                let settled = charge.and_then(|attempt| turn.payments.ended(attempt, CommandOutcome::NotSent, now));
                 payment(session, turn, settled);
             }
-            Input::Tick => match turn.payments.overdue(now.mono_ms) {
+            Input::Tick => match turn.payments.overdue(now).or_else(|| turn.payments.ask_overdue(now)) {
                 None => session.take(turn, Input::Tick),
                 settled => payment(session, turn, settled),
             },
@@ -132,20 +159,44 @@ impl Kiosk {
         })
     }
 
-    /// A person has settled an unknown attempt. Empty where that attempt is not unresolved.
-    pub fn resolve(&mut self, now: Now, attempt: Id, verdict: Verdict) -> Vec<Effect> {
+    /// A named person (`staff` is an id) has settled an unknown attempt. Empty where that attempt is not unresolved, or the
+    /// receipt that was named belongs to another payment.
+    pub fn resolve(&mut self, now: Now, attempt: Id, verdict: Verdict, staff: &str) -> Vec<Effect> {
         if core::mem::take(&mut self.last).from_backlog {
             self.backlog.pop_front();
         }
         self.turn(now, |session, turn| {
-            let settled = turn.payments.resolve(attempt, verdict);
+            let settled = turn.payments.resolve(attempt, verdict, staff, now);
             payment(session, turn, settled);
         })
     }
 
+    /// Begins a reversal, a refund or an end of day: an attempt of its own, recorded before it is sent. `None` where the
+    /// terminal is busy, or the disk takes nothing. Its end comes as [`DeviceEvent::CommandEnded`].
+    pub fn command(&mut self, now: Now, new: NewCommand) -> Option<(Id, Vec<Effect>)> {
+        if core::mem::take(&mut self.last).from_backlog {
+            self.backlog.pop_front();
+        }
+        let mut begun = None;
+        let effects = self.turn(now, |_, turn| begun = turn.command(new));
+        Some((begun?, effects))
+    }
+
+    /// Takes over what an end-of-day comparison found (see [`crate::payments::close`]).
+    pub fn compared(&mut self, now: Now, comparison: &Comparison, staff: &str) -> Vec<Effect> {
+        if core::mem::take(&mut self.last).from_backlog {
+            self.backlog.pop_front();
+        }
+        self.turn(now, |_, turn| {
+            let events = turn.payments.compared(comparison, turn.ids, now, staff);
+            turn.events.extend(events);
+        })
+    }
+
     /// What the screen shows.
-    pub fn snapshot(&self, _now: Now) -> Snapshot {
-        Snapshot { next_tick_ms: self.next_tick_ms(), ..self.session.snapshot(&self.catalogue, &self.config) }
+    pub fn snapshot(&self, now: Now) -> Snapshot {
+        let recovered = self.recovery.shown(now).filter(|_| self.session.is_free());
+        Snapshot { next_tick_ms: self.next_tick_ms(), recovered, ..self.session.snapshot(&self.catalogue, &self.config) }
     }
 
     /// A new menu, in force from the next attract screen on, so that no price changes under a guest's eyes.
@@ -174,7 +225,7 @@ impl Kiosk {
             return Some(0);
         }
         let retry = (!self.backlog.is_empty()).then_some(self.retry_at_ms);
-        let timers = [retry, self.payments.deadline_ms(), self.session.next_tick_ms(&self.config)];
+        let timers = [retry, self.payments.deadline_ms(), self.recovery.until_ms(), self.session.next_tick_ms(&self.config)];
         timers.into_iter().flatten().min()
     }
 
@@ -190,6 +241,8 @@ impl Kiosk {
     fn turn(&mut self, now: Now, decide: impl FnOnce(&mut Session, &mut Turn<'_>)) -> Vec<Effect> {
         let found = core::mem::take(&mut self.found);
         let catalogue = Arc::clone(&self.catalogue);
+        self.payments.set_currency(catalogue.currency);
+        let was_at = self.session.stage();
         let mut turn = Turn {
             now,
             config: &self.config,
@@ -204,11 +257,26 @@ impl Kiosk {
             undo: Undo::default(),
         };
         decide(&mut self.session, &mut turn);
+        let missed = turn.payments.missed_comparisons(turn.ids, now);
+        turn.events.extend(missed);
+        let at_checkout = self.session.stage() == Stage::Checkout && was_at != Stage::Checkout;
+        if let Some(attempt) = turn.payments.ask(now) {
+            turn.effect(Effect::Enquire { attempt });
+        } else if at_checkout && turn.can_record && turn.payments.wants_number(now) {
+            turn.effect(Effect::Enquire { attempt: NOBODY });
+        }
         let Turn { events, effects: acts, who, undo, .. } = turn;
+        for event in &events {
+            self.recovery.happened(event, now, self.config.recovered_ms);
+        }
+        self.recovery.left(&self.payments, now, self.config.recovered_ms);
+        if !self.session.is_free() {
+            self.recovery.guest_has_gone_on();
+        }
         let who = who.unwrap_or_else(|| self.session.who(&catalogue));
         self.change_menu();
 
-        let found = found.into_iter().map(|s| Effect::Record(s.who.record(now, [s.event].into()))).collect::<Vec<_>>();
+        let found = found.into_iter().map(|(who, event)| Effect::Record(who.record(now, [event].into()))).collect::<Vec<_>>();
         let record = (!events.is_empty()).then(|| Effect::Record(who.record(now, events)));
         let mut effects = found.clone();
         if self.backlog.is_empty() || record.is_none() {
@@ -233,6 +301,7 @@ impl Kiosk {
         match last.undo {
             Undo::Later => self.keep(last.kept),
             Undo::Visit => self.session.wipe(self.config.language),
+            Undo::Command(attempt) => self.payments.forget(attempt),
             Undo::Sale(sale) => {
                 if let Some(attempt) = sale.attempt {
                     self.payments.forget(attempt);
@@ -258,7 +327,7 @@ impl Last {
     fn of(effects: &[Effect], undo: Undo, found: Vec<Effect>) -> Self {
         let kept = match undo {
             Undo::Later => effects.iter().filter(|e| matches!(e, Effect::Record(_) | Effect::Print(_))).cloned().collect(),
-            Undo::Visit | Undo::Sale(_) => Vec::new(),
+            Undo::Visit | Undo::Sale(_) | Undo::Command(_) => Vec::new(),
         };
         let charge = effects.iter().find_map(|effect| match effect {
             Effect::Command { attempt, .. } => Some(*attempt),
@@ -270,17 +339,24 @@ impl Last {
 
 /// Brings an outcome to the visit that waits for it, or records it for the one that has gone.
 fn payment(session: &mut Session, turn: &mut Turn<'_>, settled: Option<Settled>) {
-    let Some(settled) = settled else { return };
-    if session.awaits(settled.order) {
+    let Some(mut settled) = settled else { return };
+    if settled.how == How::Contradicted
+        && let Some(Event::PaymentResolved(fact)) = settled.events.first()
+    {
+        // It must not be forgotten with this process.
+        let (task, kind, subject) = (turn.ids.next(turn.now), TaskKind::Refund, fact.attempt);
+        settled.events.push(Event::TaskRaised { task, kind, subject, staff: None });
+    }
+    if settled.kind == CommandKind::Authorise && session.awaits(settled.order) {
         return session.settled(turn, settled);
     }
     let progress = match settled.how {
         How::Approved(_) | How::ApprovedLate(_) | How::Charged => Some(Progress::Received),
         How::Declined { .. } | How::NotSent | How::NotCharged => Some(Progress::Cancelled),
-        How::Unknown | How::Contradicted | How::Closed | How::Totals(_) => None,
+        How::Unknown { .. } | How::Left | How::Contradicted | How::Closed | How::Totals(_) | How::Heard => None,
     };
-    turn.event(settled.event);
-    if let Some(state) = progress {
+    turn.events.extend(settled.events);
+    if let Some(state) = progress.filter(|_| settled.kind == CommandKind::Authorise) {
         turn.event(Event::OrderProgressed { order: settled.order, state });
     }
     turn.who = Some(settled.who);

@@ -23,6 +23,7 @@
 //! | What staff do: unknown payments, orders, refunds, cash | [`desk`] |
 //! | What a refund is worth, and where it goes | [`refund`] |
 //! | The till's book, shifts, X and Z, the terminal's end of day | [`till`] |
+//! | What a guest is told after a restart | [`recovered`] |
 //! | What happens when nothing can be recorded | [`kiosk`] |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -53,6 +54,7 @@ pub mod number;
 pub mod paper;
 pub mod payments;
 pub mod price;
+pub mod recovered;
 pub mod refund;
 pub mod session;
 pub mod setup;
@@ -81,6 +83,7 @@ pub use money::{Currency, Minor};
 pub use now::{ClockQuality, Now};
 pub use number::OrderCounter;
 pub use paper::{Paper, Receipt, RefundReceipt, Report};
-pub use payments::{OpenAttempt, Payments, Tender};
+pub use payments::{OpenAttempt, Payments, Restored, Tender};
+pub use recovered::{Recovered, RecoveredState};
 pub use session::{Input, Session, Snapshot};
 pub use terminal::{Command, CommandKind, CommandOutcome, DayTotals, Enquiry, TerminalReceipt, TerminalWord};

@@ -1,7 +1,7 @@
 //! A kiosk on the bench: a clock that is turned by hand, and everything it ever asked for.
 
 use crate::{
-    Arc, CommandOutcome, Config, Effect, Event, Id, Input, Intent, Kiosk, Minor, Now, Snapshot, Tender,
+    Arc, CommandOutcome, Config, Effect, Enquiry, Event, Id, Input, Intent, Kiosk, Minor, Now, Snapshot, Tender,
     device::{Assurance, Consent, DeviceEvent, Guest, Method, UsualItem},
     effect::Record,
     fixture,
@@ -103,6 +103,15 @@ impl Rig {
     pub(crate) fn approve(&mut self) -> &mut Self {
         let amount = self.charges().last().map_or(Minor::ZERO, |charge| charge.1);
         self.ended(CommandOutcome::approved(amount, 17, "Visa **** 1234"))
+    }
+
+    /// The terminal cannot say what its last receipt was.
+    pub(crate) fn left(&mut self) -> &mut Self {
+        let asked = self.all.iter().rev().find_map(|effect| match effect {
+            Effect::Enquire { attempt } => Some(*attempt),
+            _ => None,
+        });
+        self.device(DeviceEvent::Enquired { attempt: asked.unwrap_or_default(), enquiry: Enquiry::Unsupported })
     }
 
     pub(crate) fn decline(&mut self) -> &mut Self {

@@ -4,7 +4,7 @@
 
 use crate::{
     ArticleId, Command, CommandOutcome, Effect, Event, Id, Input, Intent, Lang, LineId, Minor, OpenAttempt, OrderCounter,
-    Service, Tender,
+    Restored, Service, Tender,
     catalogue::{Allergen, CategoryId},
     config::Config,
     device::{Assurance, Consent, DeviceEvent, DeviceKind, Guest, Health, Key, Method},
@@ -402,8 +402,8 @@ fn walk(config: Config, found: bool, steps: Vec<Move>) -> Walk {
         let fact = PaymentFact::card(Id([1; 16]), Id([2; 16]), Id([3; 16]), Minor(750));
         walk.disk.placed.insert(fact.order);
         walk.disk.started.insert(fact.attempt, fact.clone());
-        let open = OpenAttempt { fact, visit: Some(Id([4; 16])), unknown: false };
-        walk.rig.kiosk.restore([open].into(), OrderCounter::default());
+        let open = OpenAttempt { fact, visit: Some(Id([4; 16])), number: "A-1".into(), unknown: false };
+        walk.rig.kiosk.restore(Restored { open: [open].into(), ..Restored::default() }, OrderCounter::default());
     }
     for step in steps {
         walk.take(step);
@@ -432,7 +432,7 @@ proptest! {
         prop_assert_eq!(&walk.disk.visits, &walk.disk.closed);
         prop_assert!(walk.sent.keys().all(|attempt| walk.disk.started.contains_key(attempt)), "no charge without a record");
         prop_assert!(walk.rig.kiosk.payments().running().is_none());
-        let unresolved: BTreeSet<Id> = walk.rig.kiosk.payments().unresolved().map(|f| f.attempt).collect();
+        let unresolved: BTreeSet<Id> = walk.rig.kiosk.payments().unresolved().map(|u| u.fact.attempt).collect();
         for attempt in walk.disk.started.keys() {
             prop_assert!(walk.disk.ended.contains(attempt) || unresolved.contains(attempt) || walk.resolved(*attempt));
         }

@@ -210,9 +210,6 @@ impl Engine {
         {
             self.commanding = None;
         }
-        if let Input::Device(DeviceEvent::TerminalStatus { attempt, .. }) = &input {
-            self.recorder.acknowledged(*attempt);
-        }
         let mut next = Some(input);
         for _ in 0..=FOLLOW_UPS {
             let Some(input) = next.take() else { return Ok(()) };
@@ -367,6 +364,7 @@ impl Engine {
         self.gathered.events.extend(commit.events);
         self.gathered.orders.extend(commit.orders);
         self.gathered.attempts.extend(commit.attempts);
+        self.gathered.terminal = commit.terminal.or(self.gathered.terminal.take());
         // Days only go forward in a replay, and the disk keeps the greatest number of each.
         let other_day =
             |old: &edge_db::OrderCounter| commit.counter.as_ref().is_some_and(|new| new.business_date != old.business_date);
@@ -384,7 +382,7 @@ impl Engine {
 
     fn submit_gathered(&mut self) -> Result<(), Dead> {
         let commit = std::mem::take(&mut self.gathered);
-        if commit.events.is_empty() && commit.counter.is_none() {
+        if commit.events.is_empty() && commit.counter.is_none() && commit.attempts.is_empty() && commit.terminal.is_none() {
             return Ok(());
         }
         // Nothing of a replay may be refused for being telemetry.

@@ -65,4 +65,4 @@ pub use mailbox::Refused;
 pub use outbox::OutboxJournal;
 pub use record::{Recorder, Recording};
 pub use shell::{Shell, ShellHandle, Sink};
-pub use start::{open_attempts, order_counter, replay};
+pub use start::{order_counter, replay, restored};

@@ -11,11 +11,11 @@
 
 use crate::words;
 use cem_contract::{NewEvent, data, kinds};
-use edge_db::{AttemptRow, AttemptState, Class, Commit, OrderCounter, OrderRow, OrderState};
+use edge_db::{AttemptNote, AttemptRow, AttemptState, Class, Commit, OrderCounter, OrderRow, OrderState, TerminalRow};
 use kiosk_core::{
     By, CommandKind, Currency, Event, Id, Minor, Now, PlacedOrder, PricedLine, Record, Stage, Tender,
     device::Consent,
-    event::{BasketAction, Outcome, PaymentFact, Problem, Progress, TaskKind, Trigger},
+    event::{BasketAction, Outcome, PaymentFact, Problem, Progress, TaskKind, TerminalBook, Trigger},
     ids::IdMaker,
     till::{Entry, EntryKind},
 };
@@ -51,7 +51,6 @@ pub struct Recorder {
     who: Recording,
     ids: IdMaker,
     orders: VecDeque<OrderRow>,
-    acknowledged: Option<Id>,
 }
 
 /// How much a record matters when room is short: what begins a sale makes the whole record one, because it may still be
@@ -82,12 +81,12 @@ pub(crate) fn class_of(events: &[Event]) -> Class {
 impl Recorder {
     /// With no order at hand.
     pub fn new(who: Recording) -> Self {
-        Self { ids: IdMaker::new(who.seed), who, orders: VecDeque::new(), acknowledged: None }
+        Self { ids: IdMaker::new(who.seed), who, orders: VecDeque::new() }
     }
 
-    /// The terminal has said something about this attempt: from now on its rows say so.
-    pub(crate) fn acknowledged(&mut self, attempt: Id) {
-        self.acknowledged = Some(attempt);
+    /// An order from before the start whose state may still change.
+    pub fn remember(&mut self, order: OrderRow) {
+        self.keep(order);
     }
 
     /// The commit of a record. Amounts are of `currency`.
@@ -241,7 +240,11 @@ impl Recorder {
             Event::PaymentApproved(fact) => self.attempt(fact, AttemptState::Approved, record, currency, commit),
             Event::PaymentDeclined(fact) => self.attempt(fact, AttemptState::Declined, record, currency, commit),
             Event::PaymentUnknown(fact) => self.attempt(fact, AttemptState::Unknown, record, currency, commit),
-            Event::PaymentResolved(fact) => self.attempt(fact, AttemptState::Resolved, record, currency, commit),
+            Event::PaymentResolved(fact) | Event::PaymentConfirmed(fact) => {
+                self.attempt(fact, AttemptState::Resolved, record, currency, commit);
+            }
+            Event::PaymentAcknowledged(fact) => self.attempt(fact, AttemptState::Started, record, currency, commit),
+            Event::TerminalBook(book) => commit.terminal = Some(self.terminal_row(book, record)),
             _ => {}
         }
     }
@@ -257,13 +260,25 @@ impl Recorder {
             currency: currency.letters().to_owned(),
             state,
             reference: fact.reference,
-            period: None,
-            receipt_before: None,
-            acknowledged: self.acknowledged == Some(fact.attempt),
+            period: fact.trail.period,
+            receipt_before: fact.trail.receipt_before,
+            acknowledged: fact.trail.acknowledged,
             outcome: fact.outcome.clone(),
+            note: note(fact),
             updated_ms: time_ms(record.at),
         };
         put(&mut commit.attempts, row, |row| row.attempt);
+    }
+
+    fn terminal_row(&self, book: &TerminalBook, record: &Record) -> TerminalRow {
+        TerminalRow {
+            terminal: self.who.terminal.clone(),
+            tid: book.tid.clone(),
+            period: book.period,
+            last_receipt: book.last_receipt,
+            last_trace: book.last_trace,
+            updated_ms: time_ms(record.at),
+        }
     }
 
     fn keep(&mut self, row: OrderRow) {
@@ -295,6 +310,21 @@ fn time_ms(at: Now) -> i64 {
 
 fn money(amount: Minor, currency: Currency) -> data::Money {
     data::Money::new(amount.0, currency.letters())
+}
+
+fn note(fact: &PaymentFact) -> AttemptNote {
+    AttemptNote {
+        kind: words::attempt_kind(fact.kind),
+        original: fact.original.map(uuid),
+        lines: fact.lines.clone(),
+        staff: fact.staff.clone(),
+        tid: fact.trail.tid.clone(),
+        trace: fact.trail.trace,
+        trace_before: fact.trail.trace_before,
+        began_ms: fact.trail.began_utc_ms,
+        heard_ms: fact.trail.heard_utc_ms,
+        provisional: fact.trail.provisional,
+    }
 }
 
 /// What an approval of this sort of command is called.

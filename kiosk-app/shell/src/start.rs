@@ -14,16 +14,17 @@ use crate::{
     words,
 };
 use anyhow::{Context as _, Result};
-use edge_db::{AttemptRow, AttemptState, Outbox, OutboxOptions};
+use edge_db::{AttemptRow, AttemptState, OrderState, Outbox, OutboxOptions, TerminalRow};
 use kiosk_core::{
-    Catalogue, CommandKind, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter,
-    event::{PaymentFact, Trail},
+    Catalogue, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, Restored,
+    event::{PaymentFact, TerminalBook, Trail},
 };
 use kiosk_devices::{BoardConfig, ReceiptLayout, open_peripherals, open_printer, open_reader, open_terminal, render};
 use std::{
     fs,
     sync::{Arc, PoisonError},
 };
+use uuid::Uuid;
 
 /// The disk, and a core that knows what is on it.
 pub(crate) struct OnDisk {
@@ -43,8 +44,10 @@ pub(crate) fn open(config: &KioskConfig, content: &Content) -> Result<OnDisk> {
     let outbox = Arc::new(Outbox::open(options).with_context(|| format!("{} cannot be opened", path.display()))?);
     tell(&outbox);
     let mut kiosk = Kiosk::new(core_config(config, seed()?), content.catalogue.clone());
-    kiosk.restore(open_attempts(&outbox)?, order_counter(&outbox)?);
-    let recorder = Recorder::new(Recording::here(&config.device, config.role.word())?);
+    let here = Recording::here(&config.device, config.role.word())?;
+    let terminal = here.terminal.clone();
+    let mut recorder = Recorder::new(here);
+    kiosk.restore(restored(&outbox, &terminal, &mut recorder)?, order_counter(&outbox)?);
     Ok(OnDisk { outbox, kiosk, recorder })
 }
 
@@ -62,45 +65,100 @@ fn tell(outbox: &Outbox) {
     }
 }
 
-/// Attempts without an outcome on disk, as the core wants them: each counts as sent.
+/// Orders that are looked at for having been left behind by a stop.
+const LEFT_BEHIND: usize = 64;
+
+/// What is on disk about money, as the core wants it: attempts without an outcome count as sent. Orders whose state may still
+/// change go to the recorder.
 ///
 /// # Errors
 /// When the rows cannot be read: then nothing may be sold.
-pub fn open_attempts(outbox: &Outbox) -> Result<Vec<OpenAttempt>> {
-    let rows = outbox.open_attempts().context("the payment journal cannot be read")?;
+pub fn restored(outbox: &Outbox, terminal: &str, recorder: &mut Recorder) -> Result<Restored> {
+    let unreadable = "the payment journal cannot be read";
+    let rows = outbox.open_attempts().context(unreadable)?;
     if !rows.is_empty() {
         tracing::warn!(count = rows.len(), "payments without an end were found; each counts as sent");
     }
-    rows.into_iter()
-        .map(|row| {
-            let visit = outbox.order(row.order).context("the orders cannot be read")?.and_then(|order| order.visit);
-            Ok(open_attempt(&row, visit.map(|visit| Id(visit.into_bytes()))))
-        })
-        .collect()
+    let mut open = Vec::new();
+    for row in &rows {
+        let order = outbox.order(row.order).context("the orders cannot be read")?;
+        open.push(OpenAttempt {
+            fact: fact_of(row),
+            visit: order.as_ref().and_then(|order| order.visit).map(id_of),
+            number: order.as_ref().map(|order| order.number.clone()).unwrap_or_default(),
+            unknown: row.state == AttemptState::Unknown,
+        });
+        order.into_iter().for_each(|order| recorder.remember(order));
+    }
+    let book = outbox.terminal(terminal).context(unreadable)?.map(book_of).unwrap_or_default();
+    let held = outbox.held_receipts(terminal, book.period.saturating_sub(1)).context(unreadable)?;
+    let provisional = outbox.provisional_attempts().context(unreadable)?;
+    Ok(Restored {
+        open,
+        provisional: provisional.iter().map(fact_of).collect(),
+        book,
+        held: held.into_iter().map(|(period, number, attempt)| (period, number, id_of(attempt))).collect(),
+        abandoned: abandoned(outbox, recorder)?,
+    })
 }
 
-fn open_attempt(row: &AttemptRow, visit: Option<Id>) -> OpenAttempt {
-    let fact = PaymentFact {
-        payment: Id(row.payment.into_bytes()),
-        order: Id(row.order.into_bytes()),
-        attempt: Id(row.attempt.into_bytes()),
+/// Orders that a stop left behind between a refused payment and what the guest would have done next: all their attempts ended
+/// without money. One that waits for the counter has no attempt, and stays.
+fn abandoned(outbox: &Outbox, recorder: &mut Recorder) -> Result<Vec<(Id, Option<Id>)>> {
+    let mut left = Vec::new();
+    for order in outbox.newest_orders(LEFT_BEHIND).context("the orders cannot be read")? {
+        if order.state != OrderState::Placed {
+            continue;
+        }
+        let attempts = outbox.attempts_of(order.order).context("the payment journal cannot be read")?;
+        if !attempts.is_empty() && attempts.iter().all(|attempt| attempt.state == AttemptState::Declined) {
+            left.push((id_of(order.order), order.visit.map(id_of)));
+            recorder.remember(order);
+        }
+    }
+    Ok(left)
+}
+
+fn id_of(uuid: Uuid) -> Id {
+    Id(uuid.into_bytes())
+}
+
+fn book_of(row: TerminalRow) -> TerminalBook {
+    TerminalBook {
+        tid: row.tid,
+        period: row.period,
+        last_receipt: row.last_receipt,
+        last_trace: row.last_trace,
+        at_utc_ms: Some(row.updated_ms),
+    }
+}
+
+fn fact_of(row: &AttemptRow) -> PaymentFact {
+    PaymentFact {
+        payment: id_of(row.payment),
+        order: id_of(row.order),
+        attempt: id_of(row.attempt),
         // A word of a later release: the terminal is the one tender that must never be thought free.
         tender: words::tender_of(&row.tender).unwrap_or(kiosk_core::Tender::Card),
         amount: Minor(row.amount_minor),
         reference: row.reference,
         outcome: row.outcome.clone(),
-        kind: CommandKind::Authorise,
-        original: None,
-        lines: Vec::new(),
-        staff: None,
+        kind: words::command_kind(row.note.kind),
+        original: row.note.original.map(id_of),
+        lines: row.note.lines.clone(),
+        staff: row.note.staff.clone(),
         trail: Trail {
+            tid: row.note.tid.clone(),
             period: row.period,
             receipt_before: row.receipt_before,
+            trace_before: row.note.trace_before,
+            trace: row.note.trace,
             acknowledged: row.acknowledged,
-            ..Trail::default()
+            began_utc_ms: row.note.began_ms,
+            heard_utc_ms: row.note.heard_ms,
+            provisional: row.note.provisional,
         },
-    };
-    OpenAttempt { fact, visit, unknown: row.state == AttemptState::Unknown }
+    }
 }
 
 /// Where the order numbers of the newest day on disk stand.
@@ -158,8 +216,10 @@ fn boot_id() -> String {
 /// When the outbox cannot be read.
 pub fn replay(outbox: Arc<Outbox>, config: Config, catalogue: Arc<Catalogue>, who: Recording) -> Result<Engine> {
     let mut kiosk = Kiosk::new(config, catalogue);
-    kiosk.restore(open_attempts(&outbox)?, order_counter(&outbox)?);
-    let engine = Engine::new(kiosk, Recorder::new(who), Box::new(OutboxJournal::new(outbox)), Box::new(NoPorts));
+    let terminal = who.terminal.clone();
+    let mut recorder = Recorder::new(who);
+    kiosk.restore(restored(&outbox, &terminal, &mut recorder)?, order_counter(&outbox)?);
+    let engine = Engine::new(kiosk, recorder, Box::new(OutboxJournal::new(outbox)), Box::new(NoPorts));
     Ok(engine.with_durability(Durability::DangerousAtFlush))
 }
 

@@ -1,7 +1,8 @@
 //! The contract's words for the core's enumerations. Written out by hand: a domain name may change, a wire word may not.
 
+use edge_db::AttemptKind;
 use kiosk_core::{
-    By, ClockQuality, Service, Stage, Tender,
+    By, ClockQuality, CommandKind, Service, Stage, Tender,
     device::{Assurance, Consent, Method},
     event::{BasketAction, Outcome, Problem, Progress, TaskKind, Trigger},
 };
@@ -86,6 +87,24 @@ pub(crate) fn task(kind: TaskKind) -> &'static str {
         TaskKind::Refund => "refund",
         TaskKind::MissingPayment => "missing_payment",
         TaskKind::CompareTotals => "compare_totals",
+    }
+}
+
+pub(crate) fn attempt_kind(kind: CommandKind) -> AttemptKind {
+    match kind {
+        CommandKind::Authorise => AttemptKind::Authorise,
+        CommandKind::Reverse => AttemptKind::Reverse,
+        CommandKind::Refund => AttemptKind::Refund,
+        CommandKind::EndOfDay => AttemptKind::EndOfDay,
+    }
+}
+
+pub(crate) fn command_kind(kind: AttemptKind) -> CommandKind {
+    match kind {
+        AttemptKind::Authorise => CommandKind::Authorise,
+        AttemptKind::Reverse => CommandKind::Reverse,
+        AttemptKind::Refund => CommandKind::Refund,
+        AttemptKind::EndOfDay => CommandKind::EndOfDay,
     }
 }
 

@@ -95,6 +95,7 @@ mod identity;
 pub mod link;
 mod log;
 mod money;
+mod notes;
 mod open;
 mod options;
 mod outbox;
@@ -115,7 +116,8 @@ pub use outbox::{Health, Outbox, Ticket};
 pub use reader::LogReader;
 pub use retention::{Watermark, watermarks};
 pub use rows::{
-    AttemptRow, AttemptState, Batch, Class, Commit, Committed, Hole, LogInfo, OrderCounter, OrderRow, OrderState, Row,
+    AttemptKind, AttemptNote, AttemptRow, AttemptState, Batch, Class, Commit, Committed, Hole, LogInfo, OrderCounter, OrderRow,
+    OrderState, Row, TerminalRow,
 };
 pub use salvage::SalvageReport;
 

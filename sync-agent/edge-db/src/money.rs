@@ -3,6 +3,7 @@
 use crate::{
     AttemptRow, AttemptState, OrderCounter, OrderRow, OrderState,
     log::{Sum, uuid},
+    notes,
 };
 use rusqlite::{Connection, OptionalExtension as _, params, types::Value};
 use uuid::Uuid;
@@ -115,7 +116,7 @@ pub(crate) fn put_attempt(conn: &Connection, row: &AttemptRow) -> Result<(), Put
             attempt_crc(row)
         ]);
     match done {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(notes::put_note(conn, row.attempt, &row.note)?),
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
             let (receipt, period) = (row.reference.unwrap_or_default(), row.period.unwrap_or_default());
             let why = format!(
@@ -156,8 +157,14 @@ pub(crate) fn counter(conn: &Connection, business_date: &str) -> rusqlite::Resul
     }
 }
 
-const ATTEMPT: &str = "SELECT id, payment, order_id, terminal, tender, amount_minor, currency, state, reference, period,
-    receipt_before, acknowledged, outcome, updated_ms, crc FROM attempts";
+/// With its note.
+fn select_attempts(which: &str) -> String {
+    let note = notes::NOTE_COLUMNS;
+    format!(
+        "SELECT a.id, payment, order_id, terminal, tender, amount_minor, currency, state, reference, period, receipt_before,
+           acknowledged, outcome, updated_ms, a.crc, {note} FROM attempts a LEFT JOIN attempt_notes n ON n.id = a.id {which}"
+    )
+}
 
 fn stored_attempt(row: &rusqlite::Row<'_>) -> rusqlite::Result<AttemptRow> {
     let word: String = row.get(7)?;
@@ -175,6 +182,7 @@ fn stored_attempt(row: &rusqlite::Row<'_>) -> rusqlite::Result<AttemptRow> {
         receipt_before: row.get(10)?,
         acknowledged: row.get(11)?,
         outcome: row.get(12)?,
+        note: notes::stored_note(row, 15, uuid(row, 0)?)?,
         updated_ms: row.get(13)?,
     };
     if attempt_crc(&read) != row.get::<_, u32>(14)? {
@@ -185,19 +193,26 @@ fn stored_attempt(row: &rusqlite::Row<'_>) -> rusqlite::Result<AttemptRow> {
 
 /// An attempt by its id.
 pub(crate) fn attempt(conn: &Connection, id: Uuid) -> rusqlite::Result<Option<AttemptRow>> {
-    conn.prepare_cached(&format!("{ATTEMPT} WHERE id = ?1"))?.query_row([id.as_bytes().as_slice()], stored_attempt).optional()
+    conn.prepare_cached(&select_attempts("WHERE a.id = ?1"))?.query_row([id.as_bytes().as_slice()], stored_attempt).optional()
 }
 
 /// Attempts whose outcome is open, oldest first.
 pub(crate) fn open_attempts(conn: &Connection) -> rusqlite::Result<Vec<AttemptRow>> {
-    conn.prepare_cached(&format!("{ATTEMPT} WHERE state IN ('started', 'unknown') ORDER BY id"))?
+    conn.prepare_cached(&select_attempts("WHERE state IN ('started', 'unknown') ORDER BY a.id"))?
+        .query_map([], stored_attempt)?
+        .collect()
+}
+
+/// Settled attempts that no end-of-day comparison has confirmed, oldest first.
+pub(crate) fn provisional_attempts(conn: &Connection) -> rusqlite::Result<Vec<AttemptRow>> {
+    conn.prepare_cached(&select_attempts("WHERE n.provisional = 1 AND state NOT IN ('started', 'unknown') ORDER BY a.id"))?
         .query_map([], stored_attempt)?
         .collect()
 }
 
 /// Attempts of an order, oldest first.
 pub(crate) fn attempts_of(conn: &Connection, order: Uuid) -> rusqlite::Result<Vec<AttemptRow>> {
-    conn.prepare_cached(&format!("{ATTEMPT} WHERE order_id = ?1 ORDER BY id"))?
+    conn.prepare_cached(&select_attempts("WHERE order_id = ?1 ORDER BY a.id"))?
         .query_map([order.as_bytes().as_slice()], stored_attempt)?
         .collect()
 }
@@ -238,7 +253,7 @@ pub(crate) fn newest_orders(conn: &Connection, limit: usize) -> rusqlite::Result
 
 /// Reads every attempt, every counter and the newest orders, checksums verified.
 pub(crate) fn check(conn: &Connection, orders: usize) -> rusqlite::Result<()> {
-    let mut statement = conn.prepare(ATTEMPT)?;
+    let mut statement = conn.prepare(&select_attempts(""))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         stored_attempt(row)?;
@@ -270,14 +285,21 @@ pub(crate) fn insert_carved(conn: &Connection, table: &str, mut values: Vec<Valu
     }
     let marks = vec!["?"; values.len()].join(", ");
     let id = values.first().cloned().unwrap_or(Value::Null);
-    let key = if table == "order_counters" { "business_date" } else { "id" };
+    let key = match table {
+        "order_counters" => "business_date",
+        "terminals" => "terminal",
+        _ => "id",
+    };
     conn.execute_batch("SAVEPOINT carved")?;
     let previous = conn.execute(&format!("DELETE FROM {table} WHERE {key} = ?1"), [&id])?;
     let inserted = conn.execute(&format!("INSERT INTO {table} VALUES({marks})"), rusqlite::params_from_iter(values.drain(..)));
     let good = inserted.is_ok()
         && match table {
             "orders" => conn.query_row(&format!("{ORDER} WHERE id = ?1"), [&id], stored_order).is_ok(),
-            "attempts" => conn.query_row(&format!("{ATTEMPT} WHERE id = ?1"), [&id], stored_attempt).is_ok(),
+            "attempts" => conn.query_row(&select_attempts("WHERE a.id = ?1"), [&id], stored_attempt).is_ok(),
+            // The WAL's newest comes first: what is there stays.
+            "attempt_notes" => previous == 0 && matches!(&id, Value::Blob(id) if notes::note_is_good(conn, id)),
+            "terminals" => previous == 0 && matches!(&id, Value::Text(name) if notes::terminal(conn, name).is_ok()),
             // A counter only rises, and the WAL's newest comes first: one that is there stays.
             _ => previous == 0 && matches!(&id, Value::Text(day) if counter(conn, day).is_ok()),
         };
@@ -297,7 +319,9 @@ fn settled_later(conn: &Connection, values: &[Value]) -> rusqlite::Result<bool> 
 }
 
 /// Deletes rows whose checksum is wrong: for salvage, where the damaged file is kept. Returns how many of each table.
-pub(crate) fn purge(conn: &Connection) -> rusqlite::Result<[(&'static str, usize); 3]> {
+pub(crate) fn purge(conn: &Connection) -> rusqlite::Result<Vec<(&'static str, usize)>> {
+    // First the notes, so that an attempt is not given up for its note.
+    let beside = notes::purge(conn)?;
     let mut purged = [("orders", 0), ("attempts", 0), ("order_counters", 0)];
     for (name, count) in &mut purged[..2] {
         let ids: Vec<Vec<u8>> =
@@ -305,7 +329,7 @@ pub(crate) fn purge(conn: &Connection) -> rusqlite::Result<[(&'static str, usize
         for id in ids {
             let good = match *name {
                 "orders" => conn.prepare_cached(&format!("{ORDER} WHERE id = ?1"))?.query_row([&id], stored_order).is_ok(),
-                _ => conn.prepare_cached(&format!("{ATTEMPT} WHERE id = ?1"))?.query_row([&id], stored_attempt).is_ok(),
+                _ => conn.prepare_cached(&select_attempts("WHERE a.id = ?1"))?.query_row([&id], stored_attempt).is_ok(),
             };
             if !good {
                 *count += conn.execute(&format!("DELETE FROM {name} WHERE id = ?1"), [&id])?;
@@ -319,7 +343,7 @@ pub(crate) fn purge(conn: &Connection) -> rusqlite::Result<[(&'static str, usize
     for day in days.iter().filter(|day| counter(conn, day).is_err()) {
         purged[2].1 += conn.execute("DELETE FROM order_counters WHERE business_date = ?1", [day])?;
     }
-    Ok(purged)
+    Ok(purged.into_iter().chain(beside).collect())
 }
 
 /// Gives up orders that changed last between `from_ms` and `before_ms`, with their attempts, unless one of those is
@@ -334,13 +358,15 @@ pub(crate) fn trim(conn: &Connection, from_ms: i64, before_ms: i64, limit: usize
         .query_map(params![from_ms, before_ms, i64::try_from(limit).unwrap_or(i64::MAX)], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for id in &old {
+        conn.prepare_cached("DELETE FROM attempt_notes WHERE id IN (SELECT id FROM attempts WHERE order_id = ?1)")?
+            .execute([id])?;
         conn.prepare_cached("DELETE FROM attempts WHERE order_id = ?1")?.execute([id])?;
         conn.prepare_cached("DELETE FROM orders WHERE id = ?1")?.execute([id])?;
     }
     Ok(old.len())
 }
 
-fn damaged(what: &str, found: &str) -> rusqlite::Error {
+pub(crate) fn damaged(what: &str, found: &str) -> rusqlite::Error {
     let text = format!("{what}: {found}");
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Null, text.into())
 }

@@ -1,8 +1,8 @@
 //! The outbox: what a process may do with the file it owns.
 
 use crate::{
-    AttemptRow, Class, Commit, CommitError, Committed, LogInfo, OpenError, Opened, OrderRow, OutboxOptions, Refused, WriteError,
-    log, money,
+    AttemptRow, Class, Commit, CommitError, Committed, LogInfo, OpenError, Opened, OrderRow, OutboxOptions, Refused, TerminalRow,
+    WriteError, log, money, notes,
     open::{self, Kind},
     writer::{Message, Pending, Shared, Writer, in_transaction},
 };
@@ -178,7 +178,7 @@ impl Outbox {
         if count > limits.commit_events {
             return Err(too_large("number of events", count, limits.commit_events));
         }
-        let rows = commit.orders.len() + commit.attempts.len();
+        let rows = commit.orders.len() + commit.attempts.len() + usize::from(commit.terminal.is_some());
         if rows > limits.commit_events {
             return Err(too_large("number of rows", rows, limits.commit_events));
         }
@@ -246,6 +246,32 @@ impl Outbox {
     /// When the rows cannot be read.
     pub fn open_attempts(&self) -> Result<Vec<AttemptRow>, CommitError> {
         self.query(money::open_attempts)
+    }
+
+    /// Settled attempts that no end-of-day comparison has confirmed, oldest first.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn provisional_attempts(&self) -> Result<Vec<AttemptRow>, CommitError> {
+        self.query(money::provisional_attempts)
+    }
+
+    /// Where a terminal's receipt numbers stand, `None` before its first receipt.
+    ///
+    /// # Errors
+    /// When the row cannot be read.
+    pub fn terminal(&self, name: &str) -> Result<Option<TerminalRow>, CommitError> {
+        let name = name.to_owned();
+        self.query(move |conn| notes::terminal(conn, &name))
+    }
+
+    /// Receipt numbers held by attempts at a terminal, from a period on: period, number, attempt.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn held_receipts(&self, name: &str, from_period: u32) -> Result<Vec<(u32, u32, Uuid)>, CommitError> {
+        let name = name.to_owned();
+        self.query(move |conn| notes::held_receipts(conn, &name, from_period))
     }
 
     /// Attempts of an order, oldest first.

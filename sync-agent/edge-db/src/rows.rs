@@ -27,6 +27,8 @@ pub struct Commit {
     pub orders: Vec<OrderRow>,
     /// Payment attempts to insert or replace.
     pub attempts: Vec<AttemptRow>,
+    /// Where the terminal's receipt numbers stand, to insert or replace.
+    pub terminal: Option<TerminalRow>,
     /// The day's order counter, raised to this value (never lowered).
     pub counter: Option<OrderCounter>,
 }
@@ -142,6 +144,64 @@ pub struct OrderRow {
     pub updated_ms: i64,
 }
 
+words! {
+    /// What sort of financial command an attempt is.
+    #[derive(Default)]
+    AttemptKind {
+        /// Takes money.
+        #[default]
+        Authorise = "authorise",
+        /// Takes a payment of the same period back.
+        Reverse = "reverse",
+        /// Gives money back.
+        Refund = "refund",
+        /// Closes the terminal's day.
+        EndOfDay = "end_of_day",
+    }
+}
+
+/// What is kept of an attempt beside its state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttemptNote {
+    /// What sort of command.
+    pub kind: AttemptKind,
+    /// The attempt whose money a reversal or refund gives back.
+    pub original: Option<Uuid>,
+    /// Order lines that are given back; empty for the whole.
+    pub lines: Vec<u32>,
+    /// Staff id of who asked for it or decided it.
+    pub staff: Option<String>,
+    /// The id that the terminal itself gives (TID), empty while unknown.
+    pub tid: String,
+    /// Trace number of the attempt's receipt.
+    pub trace: Option<u32>,
+    /// Trace number of the receipt before.
+    pub trace_before: Option<u32>,
+    /// When it began, milliseconds since 1970; `None` without a clock.
+    pub began_ms: Option<i64>,
+    /// When the terminal was last known to work on it.
+    pub heard_ms: Option<i64>,
+    /// Settled by a person or an enquiry, and not yet confirmed by an end-of-day comparison.
+    pub provisional: bool,
+}
+
+/// Where a terminal's receipt numbers stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TerminalRow {
+    /// Which terminal, as in [`AttemptRow::terminal`].
+    pub terminal: String,
+    /// The id that it gives itself, empty while unknown.
+    pub tid: String,
+    /// End-of-day period, from 1.
+    pub period: u32,
+    /// Last receipt number, 0 for none in this period; `None` while unknown.
+    pub last_receipt: Option<u32>,
+    /// Its trace number.
+    pub last_trace: Option<u32>,
+    /// When this row changed, milliseconds since 1970 by the clock then known.
+    pub updated_ms: i64,
+}
+
 /// One financial command to a terminal, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptRow {
@@ -171,6 +231,8 @@ pub struct AttemptRow {
     pub acknowledged: bool,
     /// Word for the outcome, where the state does not say it all.
     pub outcome: Option<String>,
+    /// What is kept beside.
+    pub note: AttemptNote,
     /// When this row changed, milliseconds since 1970 by the clock then known.
     pub updated_ms: i64,
 }

@@ -190,6 +190,8 @@ fn carved(target: &Connection, kind: Kind, found: Found) -> rusqlite::Result<()>
         (Some(key), 7) => log::insert_carved(target, key, &found.values, SALVAGED),
         (Some(_), 10) if kind == Kind::Kiosk => money::insert_carved(target, "orders", found.values),
         (None, 15) if kind == Kind::Kiosk => money::insert_carved(target, "attempts", found.values),
+        (None, 12) if kind == Kind::Kiosk => money::insert_carved(target, "attempt_notes", found.values),
+        (None, 7) if kind == Kind::Kiosk => money::insert_carved(target, "terminals", found.values),
         (None, 3) if kind == Kind::Kiosk => money::insert_carved(target, "order_counters", found.values),
         _ => Ok(()),
     }
@@ -252,11 +254,11 @@ fn rescue(source: &Connection, log: &Log, after: u64, to: u64, depth: u32, take:
 /// read all of them.
 fn tables(source: &Connection, target: &Connection, kind: Kind, report: &mut SalvageReport) -> rusqlite::Result<bool> {
     let names: &[&str] = match kind {
-        Kind::Kiosk => &["meta", "orders", "attempts", "order_counters"],
+        Kind::Kiosk => &["meta", "orders", "attempts", "attempt_notes", "terminals", "order_counters"],
         Kind::Agent => &["meta", "acked", "resend", "quarantine", "profiles", "tokens", "state"],
     };
     let torn = report.torn_tables.len();
-    for name in names {
+    for name in names.iter().filter(|name| is_there(source, name)) {
         for order in ["ASC", "DESC"] {
             match table(source, target, name, order, &mut report.rows) {
                 Ok(()) => break,
@@ -268,6 +270,11 @@ fn tables(source: &Connection, target: &Connection, kind: Kind, report: &mut Sal
         }
     }
     Ok(report.torn_tables.len() == torn)
+}
+
+/// A file of an earlier release lacks the newest tables. Where that cannot be told, the table is tried.
+fn is_there(source: &Connection, name: &str) -> bool {
+    source.query_row("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?1", [name], |row| row.get(0)) != Ok(0)
 }
 
 fn table(source: &Connection, target: &Connection, name: &str, order: &str, copied: &mut u64) -> rusqlite::Result<()> {

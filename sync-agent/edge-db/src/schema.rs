@@ -131,11 +131,12 @@ pub(crate) const LOG: Module = Module {
 };
 
 /// Orders, payment attempts, order counters. In the kiosk's file.
-pub(crate) const MONEY: Module = Module {
-    name: "money",
-    steps: &[Step {
-        min_reader: 1,
-        sql: "CREATE TABLE orders(
+pub(crate) const MONEY: Module = Module { name: "money", steps: &[ORDERS_AND_ATTEMPTS, NOTES_AND_TERMINALS] };
+
+/// The first release's tables.
+const ORDERS_AND_ATTEMPTS: Step = Step {
+    min_reader: 1,
+    sql: "CREATE TABLE orders(
                 id BLOB PRIMARY KEY, number TEXT NOT NULL, business_date TEXT NOT NULL, visit BLOB, state TEXT NOT NULL,
                 total_minor INTEGER NOT NULL, currency TEXT NOT NULL, body TEXT NOT NULL, updated_ms INTEGER NOT NULL,
                 crc INTEGER NOT NULL);
@@ -151,7 +152,19 @@ pub(crate) const MONEY: Module = Module {
                 WHERE reference IS NOT NULL AND period IS NOT NULL;
               CREATE TABLE order_counters(
                 business_date TEXT PRIMARY KEY, value INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;",
-    }],
+};
+
+/// Tables of their own, so that a release before them still reads and writes the attempts.
+const NOTES_AND_TERMINALS: Step = Step {
+    min_reader: 1,
+    sql: "CREATE TABLE attempt_notes(
+            id BLOB PRIMARY KEY, kind TEXT NOT NULL, original BLOB, lines TEXT NOT NULL, staff TEXT, tid TEXT NOT NULL,
+            trace INTEGER, trace_before INTEGER, began_ms INTEGER, heard_ms INTEGER, provisional INTEGER NOT NULL,
+            crc INTEGER NOT NULL) WITHOUT ROWID;
+          CREATE INDEX notes_provisional ON attempt_notes(provisional) WHERE provisional = 1;
+          CREATE TABLE terminals(
+            terminal TEXT PRIMARY KEY, tid TEXT NOT NULL, period INTEGER NOT NULL, last_receipt INTEGER, last_trace INTEGER,
+            updated_ms INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 /// What only the agent keeps.

@@ -7,6 +7,7 @@ use crate::{
     link::WakeSender,
     log::{self, Log},
     money::{self, PutError},
+    notes,
     options::Clock,
     pace::Pace,
     retention::{self, CLOCK_FLOOR_MS},
@@ -496,6 +497,9 @@ fn apply(conn: &Connection, log: &mut Log, commit: &Commit, now_ms: i64) -> Resu
     }
     for attempt in &commit.attempts {
         money::put_attempt(conn, attempt)?;
+    }
+    if let Some(terminal) = &commit.terminal {
+        notes::put_terminal(conn, terminal)?;
     }
     if let Some(counter) = &commit.counter {
         money::raise_counter(conn, counter)?;

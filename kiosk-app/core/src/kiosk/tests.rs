@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::{
-    CommandOutcome, Effect, Event, Id, Input, Intent, Minor, OpenAttempt, OrderCounter, Service, Signal, Tender,
+    CommandOutcome, Effect, Event, Id, Input, Intent, Minor, OpenAttempt, OrderCounter, Restored, Service, Signal, Tender,
     device::{DeviceEvent, DeviceKind},
     event::{PaymentFact, Problem, Progress, Stage},
     fixture::{CROISSANT, FRIES},
@@ -17,7 +17,11 @@ const PROBLEM: Option<Overlay> = Some(Overlay::Problem(Problem::CannotRecord));
 
 fn open_attempt(unknown: bool) -> OpenAttempt {
     let fact = PaymentFact::card(Id([1; 16]), Id([2; 16]), Id([3; 16]), Minor(750));
-    OpenAttempt { fact, visit: Some(Id([4; 16])), unknown }
+    OpenAttempt { fact, visit: Some(Id([4; 16])), number: "A-16".into(), unknown }
+}
+
+fn found(open: impl IntoIterator<Item = OpenAttempt>) -> Restored {
+    Restored { open: open.into_iter().collect(), ..Restored::default() }
 }
 
 fn approval(amount: i64) -> CommandOutcome {
@@ -137,13 +141,15 @@ fn a_failed_look_up_goes_on_anonymously_and_a_failed_printer_says_so() {
 #[test]
 fn what_was_at_the_terminal_before_the_start_is_unknown_and_charges_nobody() {
     let mut rig = Rig::new();
-    rig.kiosk.restore([open_attempt(false)].into(), OrderCounter { business_date: "2026-11-21".into(), last: 16 });
+    rig.kiosk.restore(found([open_attempt(false)]), OrderCounter { business_date: "2026-11-21".into(), last: 16 });
     assert_eq!(rig.see().next_tick_ms, Some(0));
     rig.wait(0);
     let [record] = &records(&rig.last)[..] else { panic!() };
     assert_eq!((record.visit, record.language.as_str()), (Some(Id([4; 16])), "en"));
     assert!(matches!(&record.events[..], [Event::PaymentUnknown(f)] if f.outcome.as_deref() == Some("found_open")));
     assert_eq!(rig.kiosk.payments().unresolved().count(), 1);
+    assert!(rig.kiosk.payments().is_busy(), "settled before anything else");
+    rig.left();
     // A new guest is served meanwhile.
     rig.touch(Intent::ChooseService(Service::Takeaway)).touch(Intent::QuickAdd(FRIES)).touch(Intent::OpenBasket);
     rig.touch(Intent::Pay(Tender::Card));
@@ -154,7 +160,7 @@ fn what_was_at_the_terminal_before_the_start_is_unknown_and_charges_nobody() {
     assert_eq!(record.visit, Some(Id([4; 16])));
     assert!(matches!(
         &record.events[..],
-        [Event::PaymentResolved(f), Event::OrderProgressed { order: Id([2, ..]), state: Progress::Received }]
+        [Event::PaymentResolved(f), Event::TerminalBook(_), Event::OrderProgressed { order: Id([2, ..]), state: Progress::Received }]
             if f.outcome.as_deref() == Some("late_approval")
     ));
     assert!(matches!(rig.see().pay, PayView::Waiting { .. }));
@@ -164,19 +170,19 @@ fn what_was_at_the_terminal_before_the_start_is_unknown_and_charges_nobody() {
 #[test]
 fn what_is_already_recorded_as_unknown_is_only_listed() {
     let mut rig = Rig::new();
-    rig.kiosk.restore([open_attempt(true)].into(), OrderCounter::default());
+    rig.kiosk.restore(found([open_attempt(true)]), OrderCounter::default());
     rig.input(Input::Tick);
-    assert!(rig.last.is_empty());
-    let effects = rig.kiosk.resolve(rig.now(), Id([3; 16]), Verdict::NotCharged);
+    assert_eq!(rig.last, [Effect::Enquire { attempt: Id([3; 16]) }]);
+    let effects = rig.kiosk.resolve(rig.now(), Id([3; 16]), Verdict::NotCharged, "1001");
     let [record] = &records(&effects)[..] else { panic!() };
     assert!(matches!(record.events[..], [Event::PaymentResolved(_), Event::OrderProgressed { state: Progress::Cancelled, .. }]));
-    assert!(rig.kiosk.resolve(rig.now(), Id([3; 16]), Verdict::NotCharged).is_empty());
+    assert!(rig.kiosk.resolve(rig.now(), Id([3; 16]), Verdict::NotCharged, "1001").is_empty());
 }
 
 #[test]
 fn found_attempts_that_cannot_be_recorded_are_offered_again() {
     let mut rig = Rig::new();
-    rig.kiosk.restore([open_attempt(false)].into(), OrderCounter::default());
+    rig.kiosk.restore(found([open_attempt(false)]), OrderCounter::default());
     rig.touch(Intent::Begin).fail(Failure::Record);
     assert_eq!(rig.see().stage, Stage::Attract);
     rig.mono_ms += 1_000;
@@ -191,6 +197,9 @@ fn a_payment_outlives_its_visit() {
     let mut rig = Rig::paying();
     let visit = rig.see().visit;
     rig.ended(CommandOutcome::Unknown);
+    assert_eq!(rig.see().pay, PayView::Checking);
+    assert!(matches!(rig.last.last(), Some(Effect::Enquire { attempt }) if *attempt == rig.attempts()[0]));
+    rig.left();
     assert_eq!((rig.see().pay, rig.last.last()), (PayView::Unknown, Some(&Effect::Signal(Signal::CallStaff))));
     rig.touch(Intent::Pay(Tender::Card));
     assert_eq!(rig.charges().len(), 1, "nobody is charged twice");
@@ -198,7 +207,10 @@ fn a_payment_outlives_its_visit() {
     rig.approve();
     let [record] = &records(&rig.last)[..] else { panic!() };
     assert_eq!((record.visit, record.visitor.as_ref()), (visit, None));
-    assert!(matches!(record.events[..], [Event::PaymentResolved(_), Event::OrderProgressed { state: Progress::Received, .. }]));
+    assert!(matches!(
+        record.events[..],
+        [Event::PaymentResolved(_), Event::TerminalBook(_), Event::OrderProgressed { state: Progress::Received, .. }]
+    ));
     assert_eq!(rig.see().stage, Stage::Greeting, "Jane sees nothing of it");
 }
 
@@ -210,20 +222,20 @@ fn the_guest_who_waits_is_served_when_an_unknown_payment_clears() {
     let mut rig = Rig::paying();
     rig.ended(CommandOutcome::Unknown);
     let attempt = rig.attempts()[0];
-    let effects = rig.kiosk.resolve(rig.now(), attempt, Verdict::Charged { reference: None });
+    let effects = rig.kiosk.resolve(rig.now(), attempt, Verdict::Charged { reference: None }, "1001");
     assert!(effects.iter().any(|e| matches!(e, Effect::Print(_))));
     assert_eq!(rig.see().stage, Stage::Done);
     let mut rig = Rig::paying();
     rig.ended(CommandOutcome::Unknown);
     let attempt = rig.attempts()[0];
-    rig.kiosk.resolve(rig.now(), attempt, Verdict::NotCharged);
+    rig.kiosk.resolve(rig.now(), attempt, Verdict::NotCharged, "1001");
     assert_eq!((rig.see().stage, rig.see().order), (Stage::Checkout, None));
 }
 
 #[test]
 fn an_unknown_payment_leaves_its_order_to_a_person() {
     let mut rig = Rig::paying();
-    rig.ended(CommandOutcome::Unknown).wait(75_000);
+    rig.ended(CommandOutcome::Unknown).left().wait(75_000);
     assert_eq!(rig.see().stage, Stage::Attract);
     assert_eq!(rig.count(|e| matches!(e, Event::OrderProgressed { .. })), 0);
     assert_eq!(rig.kiosk.payments().unresolved().count(), 1);
@@ -262,7 +274,7 @@ fn where_too_much_is_unresolved_the_terminal_is_not_trusted() {
         open.fact.attempt = Id([n; 16]);
         open
     });
-    rig.kiosk.restore(many.collect(), OrderCounter::default());
+    rig.kiosk.restore(found(many), OrderCounter::default());
     rig.touch(Intent::ChooseService(Service::Takeaway)).touch(Intent::QuickAdd(FRIES)).touch(Intent::Checkout);
     rig.touch(Intent::Pay(Tender::Card));
     let see = rig.see();

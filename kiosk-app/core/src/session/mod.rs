@@ -39,6 +39,7 @@ use crate::{
     intent::Intent,
     money::Minor,
     payments::Tender,
+    recovered::Recovered,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 
@@ -108,6 +109,8 @@ pub enum PayView {
     },
     /// The terminal could not be reached; nothing was charged.
     TerminalLost,
+    /// Nobody knows yet, and the terminal is being asked; nothing is charged twice.
+    Checking,
     /// Nobody knows yet; a person helps, and nothing is charged twice.
     Unknown,
     /// Paid.
@@ -167,6 +170,8 @@ pub struct Snapshot {
     pub pay_at_counter: bool,
     /// The staff's desk over everything else, `None` while it is closed.
     pub desk: Option<Box<DeskView>>,
+    /// At the attract screen after a restart: what became of the payment that was at the terminal.
+    pub recovered: Option<Recovered>,
     /// Monotonic time at which a [`Input::Tick`] is due, `None` while nothing is timed.
     pub next_tick_ms: Option<u64>,
 }
@@ -270,6 +275,11 @@ impl Session {
             devices: Vec::new(),
             prints: Vec::new(),
         }
+    }
+
+    /// Where the visit stands.
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
     }
 
     /// True while no visit runs.

@@ -33,7 +33,7 @@ impl Session {
     /// True while the terminal works on this visit's payment.
     pub(super) fn is_paying(&self) -> bool {
         let pay = self.visit.as_deref().map(|v| v.pay);
-        matches!(pay, Some(PayView::Waiting { .. } | PayView::Cancelling))
+        matches!(pay, Some(PayView::Waiting { .. } | PayView::Cancelling | PayView::Checking))
     }
 
     pub(super) fn pay(&mut self, turn: &mut Turn<'_>, tender: Tender) {
@@ -64,7 +64,7 @@ impl Session {
             return self.notice(turn, Problem::CannotRecord);
         }
         let charges = !at_counter && total > Minor::ZERO;
-        if charges && (self.is_lost(DeviceKind::Terminal) || turn.payments.running().is_some()) {
+        if charges && (self.is_lost(DeviceKind::Terminal) || turn.payments.is_busy()) {
             return self.notice(turn, Problem::TerminalLost);
         }
         if charges && total > turn.config.terminal.amount_max {
@@ -112,7 +112,7 @@ impl Session {
         let order = self.visit.as_deref()?.order.as_ref()?;
         let fact = PaymentFact::card(order.payment, order.placed.order, turn.ids.next(turn.now), amount);
         let attempt = fact.attempt;
-        turn.payments.begin(fact.clone(), who, turn.after(turn.config.terminal.answer_ms)).ok()?;
+        let fact = turn.payments.begin(fact, who, turn.now).ok()?;
         turn.event(Event::PaymentStarted(fact));
         turn.effect(Effect::Command { attempt, command: Command::Authorise { amount } });
         turn.signal(Signal::TapHere);
@@ -184,7 +184,7 @@ impl Session {
     /// What became of a payment for the order in front of the screen.
     pub(crate) fn settled(&mut self, turn: &mut Turn<'_>, settled: Settled) {
         let cancelling = self.visit.as_deref().is_some_and(|v| v.pay == PayView::Cancelling);
-        turn.event(settled.event);
+        turn.events.extend(settled.events);
         match settled.how {
             How::Approved(receipt) | How::ApprovedLate(receipt) => {
                 self.touch(turn);
@@ -210,12 +210,21 @@ impl Session {
                 self.alive(turn);
                 self.refused(turn, PayView::TerminalLost, Problem::TerminalLost, Signal::Declined);
             }
-            How::Unknown => {
+            How::Unknown { checking: true } => {
+                self.alive(turn);
+                self.refused(turn, PayView::Checking, Problem::PaymentUnknown, Signal::Thinking);
+            }
+            How::Unknown { checking: false } => {
                 self.alive(turn);
                 self.refused(turn, PayView::Unknown, Problem::PaymentUnknown, Signal::CallStaff);
             }
+            How::Left => {
+                self.alive(turn);
+                self.set_pay(PayView::Unknown);
+                turn.signal(Signal::CallStaff);
+            }
             How::Contradicted => self.contradicted(turn),
-            How::Closed | How::Totals(_) => {}
+            How::Closed | How::Totals(_) | How::Heard => {}
         }
     }
 

@@ -5,11 +5,11 @@ use crate::{
     catalogue::Catalogue,
     config::Config,
     effect::{Effect, Signal, Who},
-    event::{Event, Stage},
+    event::{Event, PaymentFact, Stage},
     ids::{Id, IdMaker},
     now::Now,
     number::OrderCounter,
-    payments::Payments,
+    payments::{NewCommand, Payments},
 };
 use alloc::vec::Vec;
 
@@ -42,6 +42,8 @@ pub(crate) enum Undo {
     Visit,
     /// The sale, or the further attempt, that it began.
     Sale(SaleUndo),
+    /// The command that it began beside the sale in front of the screen.
+    Command(Id),
 }
 
 /// A sale as it stood before.
@@ -65,6 +67,28 @@ impl Turn<'_> {
 
     pub(crate) fn signal(&mut self, signal: Signal) {
         self.effect(Effect::Signal(signal));
+    }
+
+    /// Begins a command that is no sale of the visit in front of the screen; its record comes first. `None` where no
+    /// attempt may begin now.
+    pub(crate) fn command(&mut self, new: NewCommand) -> Option<Id> {
+        if !self.can_record {
+            return None;
+        }
+        let attempt = self.ids.next(self.now);
+        let NewCommand { command, payment, order, original, lines, staff } = new;
+        let fact = PaymentFact {
+            kind: command.kind(),
+            original,
+            lines,
+            staff: Some(staff),
+            ..PaymentFact::card(payment, order, attempt, command.amount())
+        };
+        let fact = self.payments.begin(fact, Who::default(), self.now).ok()?;
+        self.event(Event::PaymentStarted(fact));
+        self.effect(Effect::Command { attempt, command });
+        self.undo = Undo::Command(attempt);
+        Some(attempt)
     }
 
     /// `ms` from now, by `Now::mono_ms`.

@@ -256,7 +256,7 @@ impl Session {
     }
 
     fn finish(&mut self, turn: &mut Turn<'_>) {
-        let unknown = self.visit.as_deref().is_some_and(|v| v.pay == PayView::Unknown);
+        let unknown = self.visit.as_deref().is_some_and(|v| matches!(v.pay, PayView::Unknown | PayView::Checking));
         match self.stage {
             Stage::Done | Stage::Feedback => self.end(turn, Outcome::Completed),
             Stage::Paying if unknown => self.end(turn, Outcome::Abandoned),

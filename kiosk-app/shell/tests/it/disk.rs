@@ -1,12 +1,17 @@
 //! With a real database: restarts, and the replay of baskets.
 
 use crate::support::{at, catalogue, config, pay, recorder, to_checkout};
-use edge_db::{AttemptState, Limits, LogReader, Outbox, OutboxOptions};
-use kiosk_core::{Command, Id, Input, Intent, Kiosk, Minor, Paper, Service, Signal, Tender};
-use kiosk_shell::{Engine, OutboxJournal, Ports, Recording, open_attempts, order_counter, replay};
+use edge_db::{AttemptState, Limits, LogReader, OrderState, Outbox, OutboxOptions};
+use kiosk_core::{
+    Command, CommandOutcome, Currency, DeviceEvent, Enquiry, Id, Input, Intent, Kiosk, Minor, Paper, RecoveredState, Service,
+    Signal, Tender, TerminalReceipt,
+};
+use kiosk_shell::{Engine, OutboxJournal, Ports, Recording, order_counter, replay, restored};
 use std::{path::Path, sync::Arc};
 
-/// A terminal that takes every charge and never answers.
+const TERMINAL: &str = "k-01/terminal";
+
+/// A terminal that takes every command and enquiry and never answers.
 struct Silent;
 
 impl Ports for Silent {
@@ -14,7 +19,7 @@ impl Ports for Silent {
         true
     }
     fn enquire(&mut self, _: Id) -> bool {
-        false
+        true
     }
     fn abort_command(&mut self, _: Id) {}
     fn identify(&mut self, _: String) {}
@@ -35,8 +40,9 @@ fn open(dir: &Path) -> Arc<Outbox> {
 
 fn started(outbox: &Arc<Outbox>, ports: Box<dyn Ports>) -> Engine {
     let mut kiosk = Kiosk::new(config(), catalogue());
-    kiosk.restore(open_attempts(outbox).unwrap(), order_counter(outbox).unwrap());
-    Engine::new(kiosk, recorder(), Box::new(OutboxJournal::new(outbox.clone())), ports)
+    let mut recorder = recorder();
+    kiosk.restore(restored(outbox, TERMINAL, &mut recorder).unwrap(), order_counter(outbox).unwrap());
+    Engine::new(kiosk, recorder, Box::new(OutboxJournal::new(outbox.clone())), ports)
 }
 
 fn kinds(dir: &Path) -> Vec<String> {
@@ -70,6 +76,10 @@ fn a_payment_found_open_at_start_counts_as_sent_and_the_numbers_go_on() {
     engine.handle(at(10), Input::Tick).unwrap();
     assert_eq!(outbox.open_attempts().unwrap()[0].state, AttemptState::Unknown);
     assert_eq!(engine.kiosk().payments().unresolved().count(), 1);
+    assert_eq!(engine.snapshot(at(10)).recovered.unwrap().number, "A-1", "its guest is told");
+    let attempt = engine.kiosk().payments().unresolved().next().unwrap().fact.attempt;
+    let enquired = DeviceEvent::Enquired { attempt, enquiry: Enquiry::Unsupported };
+    engine.handle(at(11), Input::Device(enquired)).unwrap();
     to_checkout(&mut engine, 20);
     pay(&mut engine, 21, Tender::Card);
     let snapshot = engine.snapshot(at(22));
@@ -77,10 +87,70 @@ fn a_payment_found_open_at_start_counts_as_sent_and_the_numbers_go_on() {
     drop((engine, outbox));
 
     let outbox = open(dir.path());
-    let again = open_attempts(&outbox).unwrap();
-    assert_eq!(again.iter().map(|open| open.unknown).collect::<Vec<_>>(), [true, false]);
+    let again = restored(&outbox, TERMINAL, &mut recorder()).unwrap();
+    assert_eq!(again.open.iter().map(|open| open.unknown).collect::<Vec<_>>(), [true, false]);
     drop(outbox);
     assert!(kinds(dir.path()).contains(&"cem.payment.unknown.v1".to_owned()));
+}
+
+#[test]
+fn what_the_terminal_said_of_a_payment_and_where_its_numbers_stand_outlive_a_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = open(dir.path());
+    let mut engine = started(&outbox, Box::new(Silent));
+    to_checkout(&mut engine, 1);
+    let receipt = |number| TerminalReceipt {
+        terminal: "T1".into(),
+        number,
+        amount: Minor(390),
+        currency: Some(Currency::EUR),
+        masked: String::new(),
+        trace: Some(100 + number),
+    };
+    let nobody = DeviceEvent::Enquired { attempt: Id([0; 16]), enquiry: Enquiry::Last(Some(receipt(4))) };
+    engine.handle(at(2), Input::Device(nobody)).unwrap();
+    pay(&mut engine, 3, Tender::Card);
+    let attempt = engine.kiosk().payments().running().unwrap().attempt;
+    engine.handle(at(4), Input::Device(DeviceEvent::CommandAcknowledged { attempt })).unwrap();
+    drop((engine, outbox));
+
+    let outbox = open(dir.path());
+    let found = restored(&outbox, TERMINAL, &mut recorder()).unwrap();
+    let trail = &found.open[0].fact.trail;
+    assert_eq!((trail.receipt_before, trail.trace_before, trail.period), (Some(4), Some(104), Some(1)));
+    assert_eq!((trail.tid.as_str(), trail.acknowledged, trail.heard_utc_ms.is_some()), ("T1", true, true));
+    let mut engine = started(&outbox, Box::new(Silent));
+    engine.handle(at(5), Input::Tick).unwrap();
+    for mono_ms in [6, 20_000] {
+        let enquiry = Enquiry::Last(Some(receipt(5)));
+        engine.handle(at(mono_ms), Input::Device(DeviceEvent::Enquired { attempt, enquiry })).unwrap();
+        engine.handle(at(mono_ms + 11_000), Input::Tick).unwrap();
+    }
+    assert_eq!(engine.snapshot(at(31_000)).recovered.unwrap().state, RecoveredState::Received);
+    drop((engine, outbox));
+
+    let outbox = open(dir.path());
+    assert_eq!(outbox.newest_orders(1).unwrap()[0].state, OrderState::Received, "the kitchen makes it");
+    let found = restored(&outbox, TERMINAL, &mut recorder()).unwrap();
+    assert_eq!((found.open.len(), found.provisional.len(), found.held.len()), (0, 1, 1));
+    assert_eq!((found.book.last_receipt, found.book.tid.as_str()), (Some(5), "T1"));
+}
+
+#[test]
+fn an_order_whose_payment_was_refused_just_before_a_stop_is_cancelled() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = open(dir.path());
+    let mut engine = started(&outbox, Box::new(Silent));
+    to_checkout(&mut engine, 1);
+    pay(&mut engine, 2, Tender::Card);
+    let attempt = engine.kiosk().payments().running().unwrap().attempt;
+    let outcome = CommandOutcome::Declined { code: 5 };
+    engine.handle(at(3), Input::Device(DeviceEvent::CommandEnded { attempt, outcome })).unwrap();
+    drop((engine, outbox));
+    let outbox = open(dir.path());
+    let mut engine = started(&outbox, Box::new(Silent));
+    engine.handle(at(10), Input::Tick).unwrap();
+    assert_eq!(outbox.newest_orders(1).unwrap()[0].state, OrderState::Cancelled);
 }
 
 #[test]

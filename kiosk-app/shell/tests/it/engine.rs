@@ -44,7 +44,7 @@ fn an_approval_is_on_disk_before_the_receipt_is_printed() {
 fn a_declined_and_an_unknown_payment_are_recorded_as_what_they_are() {
     let ends = [
         (CommandOutcome::Declined { code: 0x6C }, "record cem.payment.declined.v1", PayView::Declined { code: 0x6C }),
-        (CommandOutcome::Unknown, "record cem.payment.unknown.v1", PayView::Unknown),
+        (CommandOutcome::Unknown, "record cem.payment.unknown.v1", PayView::Checking),
     ];
     for (outcome, recorded, shown) in ends {
         let (mut engine, world) = engine();

@@ -101,7 +101,7 @@ fn step(pay: Pay) -> PayStep {
         Pay::Cancelling => PayStep::Cancelling,
         Pay::Declined { .. } => PayStep::Declined,
         Pay::TerminalLost => PayStep::Lost,
-        Pay::Unknown => PayStep::Unknown,
+        Pay::Checking | Pay::Unknown => PayStep::Unknown,
         Pay::Approved => PayStep::Approved,
         Pay::AtCounter => PayStep::Counter,
     }

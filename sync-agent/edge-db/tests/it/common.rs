@@ -77,6 +77,7 @@ pub fn attempt(n: u64, state: AttemptState) -> AttemptRow {
         receipt_before: Some(41),
         acknowledged: false,
         outcome: None,
+        note: edge_db::AttemptNote { tid: "T1".to_owned(), trace_before: Some(7), ..Default::default() },
         updated_ms: NOW_MS,
     }
 }

@@ -43,7 +43,16 @@ fn order_payment_counter_and_event_are_one_transaction() {
     let dir = tempdir();
     let path = dir.path().join("kiosk.db");
     let outbox = open(&path);
+    let terminal = edge_db::TerminalRow {
+        terminal: "t-1".to_owned(),
+        tid: "T1".to_owned(),
+        period: 3,
+        last_receipt: Some(42),
+        last_trace: None,
+        updated_ms: NOW_MS,
+    };
     let good = Commit {
+        terminal: Some(terminal.clone()),
         class: Class::Sale,
         events: vec![event(1)],
         orders: vec![order(1)],
@@ -55,6 +64,7 @@ fn order_payment_counter_and_event_are_one_transaction() {
     outbox.commit(Commit { attempts: vec![settled], class: Class::Settlement, ..Commit::default() }).unwrap();
     let stolen = edge_db::AttemptRow { reference: Some(42), period: Some(3), ..attempt(2, AttemptState::Approved) };
     let bad = Commit {
+        terminal: Some(edge_db::TerminalRow { last_receipt: Some(43), ..terminal.clone() }),
         class: Class::Settlement,
         events: vec![event(2)],
         orders: vec![order(2)],
@@ -67,6 +77,8 @@ fn order_payment_counter_and_event_are_one_transaction() {
     assert_eq!(outbox.order(order(2).order).unwrap(), None);
     assert_eq!(outbox.order_counter("2026-11-21").unwrap(), 17);
     assert_eq!(outbox.order_counter("2026-11-22").unwrap(), 0);
+    assert_eq!(outbox.terminal("t-1").unwrap(), Some(terminal));
+    assert_eq!(outbox.held_receipts("t-1", 3).unwrap(), [(3, 42, attempt(1, AttemptState::Started).attempt)]);
     assert_eq!(rows(&path).len(), 1);
     assert_eq!(outbox.log().unwrap().head, 1);
 }

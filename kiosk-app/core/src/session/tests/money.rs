@@ -39,7 +39,12 @@ fn approved_it_is_recorded_printed_and_thanked_for() {
     };
     assert!(matches!(
         record.events[..],
-        [Event::PaymentApproved(_), Event::OrderProgressed { state: Progress::Received, .. }, Event::StageChanged { .. }]
+        [
+            Event::PaymentApproved(_),
+            Event::TerminalBook(_),
+            Event::OrderProgressed { state: Progress::Received, .. },
+            Event::StageChanged { .. }
+        ]
     ));
     assert_eq!(
         (receipt.copy, receipt.masked.as_str(), &receipt.paid[..]),

@@ -33,6 +33,8 @@ fn nothing_times_out_while_the_terminal_works() {
     assert!(matches!(rig.see().pay, PayView::Waiting { .. }));
     assert_eq!(rig.see().overlay, None);
     rig.wait(1);
+    assert_eq!(rig.see().pay, PayView::Checking);
+    rig.left();
     assert_eq!(rig.see().pay, PayView::Unknown);
     assert!(rig.last.contains(&Effect::Signal(Signal::CallStaff)));
     assert_eq!(rig.kiosk.payments().unresolved().count(), 1);
