@@ -97,7 +97,8 @@ impl Feed {
         for item in page.items {
             match item["kind"].as_str() {
                 Some("staff") => self.staff.take(&item["envelope"]).await?,
-                Some("keys") => self.fetch_keys().await?,
+                // The place is not moved on before they are here: they would be missed until the next refresh.
+                Some("keys") if !self.fetch_keys().await? => return Ok(false),
                 // Orders, articles, tasks, visitors: others follow those.
                 _ => {}
             }
@@ -113,27 +114,34 @@ impl Feed {
     async fn begin(&self, answer: &Answer) -> anyhow::Result<bool> {
         let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) else { return Ok(false) };
         let Some(next) = problem.extra.get("next").and_then(Value::as_str) else { return Ok(false) };
+        if !(self.staff.refresh().await? && self.fetch_keys().await?) {
+            return Ok(false);
+        }
         self.store.set_note(CURSOR, next.to_owned()).await?;
-        self.staff.refresh().await?;
-        self.fetch_keys().await?;
         Ok(true)
     }
 
-    async fn fetch_keys(&self) -> anyhow::Result<()> {
+    /// True when what the backend has is held here.
+    async fn fetch_keys(&self) -> anyhow::Result<bool> {
         let path = format!("v1/devices/{}/keys", escape(&self.enrolled.enrolment().config.device));
-        let Ok(answer) = self.client.get(&path, None).await else { return Ok(()) };
+        let Ok(answer) = self.client.get(&path, None).await else { return Ok(false) };
         let new = match serde_json::from_slice::<DeviceKeys>(&answer.body) {
             Ok(new) if answer.status == 200 && !new.keys.is_empty() => new,
-            _ => return Ok(()),
+            _ => return Ok(false),
         };
         if new.keys == self.enrolled.keys() && new.trust_root.version <= self.enrolled.enrolment().trust_root.version {
-            return Ok(());
+            return Ok(true);
         }
         let enrolled = Arc::clone(&self.enrolled);
         match tokio::task::spawn_blocking(move || enrolled.put_keys(new)).await? {
-            Ok(()) => info!(version = self.enrolled.key_version(), "new keys"),
-            Err(error) => warn!(error = format!("{error:#}"), "new keys were not stored; they are fetched again"),
+            Ok(()) => {
+                info!(version = self.enrolled.key_version(), "new keys");
+                Ok(true)
+            }
+            Err(error) => {
+                warn!(error = format!("{error:#}"), "new keys were not stored; they are fetched again");
+                Ok(false)
+            }
         }
-        Ok(())
     }
 }

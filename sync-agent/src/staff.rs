@@ -86,16 +86,17 @@ impl Staff {
         Ok(())
     }
 
-    /// Fetches the roster: each is good for a day, so it is fetched many times a day even where nothing changes.
+    /// Fetches the roster: each is good for a day, so it is fetched many times a day even where nothing changes. False
+    /// without an answer: then the one held stays.
     ///
     /// # Errors
-    /// When the agent's file fails; without an answer the one held stays.
-    pub async fn refresh(&self) -> anyhow::Result<()> {
+    /// When the agent's file fails.
+    pub async fn refresh(&self) -> anyhow::Result<bool> {
         let path = format!("v1/stores/{}/roster", escape(&self.enrolled.enrolment().config.store));
-        let Ok(answer) = self.client.get(&path, None).await else { return Ok(()) };
+        let Ok(answer) = self.client.get(&path, None).await else { return Ok(false) };
         match serde_json::from_slice::<Value>(&answer.body) {
-            Ok(envelope) if answer.status == 200 => self.take(&envelope).await,
-            _ => Ok(()),
+            Ok(envelope) if answer.status == 200 => self.take(&envelope).await.map(|()| true),
+            _ => Ok(false),
         }
     }
 
@@ -104,6 +105,10 @@ impl Staff {
     pub fn assert(&self, staff: &str) -> Answer {
         let now = self.store.floor().now_ms();
         let refused = |why: String| Answer::Refused { why };
+        if crate::clock::quality(self.store.floor()) == cem_contract::Clock::Unset {
+            // By a clock that stands still nobody would ever leave.
+            return refused("this device's clock is not set: set it, or connect the device".to_owned());
+        }
         let roster = match self.stored() {
             Ok(Some((mut roster, pending))) => {
                 roster.apply(&pending);
@@ -170,7 +175,9 @@ impl Staff {
             judged.push(change.id);
         }
         // The roster that has them comes first, so that what counted here does not stop to count for a moment.
-        self.refresh().await?;
+        if !self.refresh().await? {
+            return Ok(());
+        }
         let this = self.clone();
         tokio::task::spawn_blocking(move || judged.into_iter().try_for_each(|id| this.store.raw().drop_staff_change(id)))
             .await??;

@@ -7,6 +7,8 @@ mod architecture;
 mod clocks;
 #[path = "it/clone.rs"]
 mod clone;
+#[path = "it/enrol.rs"]
+mod enrol;
 #[path = "it/kills.rs"]
 mod kills;
 #[path = "it/restore.rs"]

@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 }
 
 /// What the demo, the scenarios and the replay run as processes.
-const PROGRAMS: [&str; 4] = ["kiosk-app", "kiosk-sim", "sync-agent", "cem-backend"];
+const PROGRAMS: [&str; 5] = ["kiosk-app", "kiosk-sim", "sync-agent", "cem-backend", "fleet"];
 
 fn build_programs(run: &Run) -> Result<(), Failed> {
     let mut arguments = vec!["build", "--bins", "--package", "cem-tests"];
