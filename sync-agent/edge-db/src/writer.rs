@@ -44,6 +44,8 @@ pub(crate) struct Pending {
 }
 
 /// What the writer is told.
+// Nearly all messages are commits: a box would cost each of them an allocation and save nothing.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Message {
     Commit(Pending),
     Run(Box<dyn FnOnce(&mut Writer) + Send>),
