@@ -25,6 +25,7 @@ mod board;
 mod card;
 pub mod control;
 mod link;
+pub mod paper;
 mod printer;
 mod reader;
 mod terminal;

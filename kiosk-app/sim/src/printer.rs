@@ -153,12 +153,18 @@ enum Token {
 fn token(bytes: &[u8]) -> Option<(Token, usize)> {
     let print = |n: usize| (n <= bytes.len()).then_some((Token::Print, n));
     match bytes {
-        [] | [0x10 | 0x1B | 0x1C | 0x1D] | [0x10, 0x04] | [0x1D, b'r' | b'('] | [0x1D, b'(', _] => None,
+        [] | [0x10 | 0x1B | 0x1C | 0x1D] | [0x10, 0x04] | [0x1D, b'r' | b'(' | b'v'] | [0x1D, b'(', _] => None,
         [0x10, 0x04, n, ..] => Some((Token::RealTime(*n), 3)),
         [0x1D, b'r', _, ..] => Some((Token::InTurn, 3)),
         // The data of a QR code is not looked into.
         [0x1D, b'(', _, low, high, ..] => print(5 + usize::from(u16::from_le_bytes([*low, *high]))),
         [0x1D, b'(', ..] => None,
+        // Nor are dots.
+        [0x1D, b'v', _, _, x, more_x, y, more_y, ..] => {
+            let (stride, rows) = (u16::from_le_bytes([*x, *more_x]), u16::from_le_bytes([*y, *more_y]));
+            print(8 + usize::from(stride) * usize::from(rows))
+        }
+        [0x1D, b'v', ..] => None,
         [0x10 | 0x1B | 0x1C | 0x1D, ..] => print(2),
         _ => print(bytes.iter().position(|b| matches!(b, 0x10 | 0x1B | 0x1C | 0x1D)).unwrap_or(bytes.len())),
     }

@@ -6,6 +6,7 @@ mod it {
     mod board;
     mod link;
     mod money;
+    mod paper;
     mod printer;
     mod program;
     mod reader;
