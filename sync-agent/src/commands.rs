@@ -53,6 +53,8 @@ pub struct Orders {
     client: Client,
     end: tokio::sync::mpsc::Sender<End>,
     retire: Arc<Notify>,
+    /// Held while the list of answers is read and written: several tasks do.
+    answering: Arc<tokio::sync::Mutex<()>>,
     /// There is something to tell that should not wait for the next status.
     pub(crate) report: Arc<Notify>,
 }
@@ -67,7 +69,7 @@ impl Orders {
         client: Client,
         end: tokio::sync::mpsc::Sender<End>,
     ) -> Orders {
-        Orders { config, enrolled, store, client, end, retire: Arc::default(), report: Arc::default() }
+        Orders { config, enrolled, store, client, end, retire: Arc::default(), answering: Arc::default(), report: Arc::default() }
     }
 
     /// What became of commands, not told yet.
@@ -86,9 +88,12 @@ impl Orders {
         if told.is_empty() {
             return Ok(());
         }
-        let mut left = self.answers().await?;
-        left.retain(|answer| !told.contains(answer));
-        self.store.set_note(ANSWERS, serde_json::to_string(&left)?).await?;
+        {
+            let _held = self.answering.lock().await;
+            let mut left = self.answers().await?;
+            left.retain(|answer| !told.contains(answer));
+            self.store.set_note(ANSWERS, serde_json::to_string(&left)?).await?;
+        }
         self.wipe_if_told(told).await
     }
 
@@ -170,7 +175,12 @@ impl Orders {
     }
 
     async fn answer(&self, id: Uuid, outcome: CommandOutcome, detail: Option<String>) -> anyhow::Result<()> {
+        let _held = self.answering.lock().await;
         let mut answers = self.answers().await?;
+        // What was ended while it was being started stays ended.
+        if outcome == CommandOutcome::Started && answers.iter().any(|known| known.id == id && known.outcome != outcome) {
+            return Ok(());
+        }
         answers.retain(|answer| answer.id != id);
         answers.push(CommandAnswer { id, outcome, detail, at: time::rfc3339(self.store.floor().now_ms()) });
         self.store.set_note(ANSWERS, serde_json::to_string(&answers)?).await
@@ -264,8 +274,9 @@ impl Orders {
                 if keeps.is_none() {
                     info!("everything is sent: this device is retired");
                     self.store.set_note(RETIRED_BY, id.to_string()).await?;
-                    self.store.set_note(RETIRING, String::new()).await?;
                     self.answer(id, CommandOutcome::Done, None).await?;
+                    // Last: cut off before this, it is said once more after the next start.
+                    self.store.set_note(RETIRING, String::new()).await?;
                     self.report.notify_one();
                 } else if keeps != said {
                     self.answer(id, CommandOutcome::Started, keeps.clone()).await?;

@@ -11,6 +11,8 @@ mod fleet;
 mod ledger;
 #[path = "it/mirrors.rs"]
 mod mirrors;
+#[path = "it/orders.rs"]
+mod orders;
 #[path = "it/people.rs"]
 mod people;
 #[path = "it/proxy.rs"]
