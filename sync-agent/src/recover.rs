@@ -63,9 +63,17 @@ pub fn find(config: &Config, from: &Path) -> anyhow::Result<Found> {
         bail!("no {} below {}: is the right partition mounted there?", outbox.display(), from.display());
     }
     private_folder(&copies)?;
-    for file in [&kiosk, &agent].into_iter().flatten() {
-        copy_with_all_beside(file, &copies)?;
+    let found = [&kiosk, &agent].into_iter().flatten().try_for_each(|file| copy_with_all_beside(file, &copies));
+    let found = found.and_then(|()| look(config, (&outbox, &state), &copies));
+    if found.is_err() {
+        // Another device's events, or half of a copy: nothing that should stay here.
+        let _ = fs::remove_dir_all(&copies);
     }
+    found
+}
+
+/// What the copies hold.
+fn look(config: &Config, (outbox, state): (&OsStr, &OsStr), copies: &Path) -> anyhow::Result<Found> {
     let config = Config {
         outbox: copies.join(outbox),
         state: copies.join(state),
@@ -83,7 +91,7 @@ pub fn find(config: &Config, from: &Path) -> anyhow::Result<Found> {
         }
     };
     let unsent = report::queue(&config, None).context("the copies cannot be read")?.depth();
-    Ok(Found { config, unsent, salvaged, copies })
+    Ok(Found { config, unsent, salvaged, copies: copies.to_owned() })
 }
 
 /// Sends what was found. What keeps the rest from being sent, if something is left.
@@ -162,5 +170,79 @@ mod tests {
         assert_eq!(search(dir.path(), OsStr::new("kiosk.db")).unwrap().unwrap(), dir.path().join("var/lib/kiosk.db"));
         assert_eq!(search(dir.path(), OsStr::new("agent.db")).unwrap(), None);
         assert!(search(&dir.path().join("nowhere"), OsStr::new("x")).is_err());
+    }
+
+    const SOURCE: &str = "/stores/s/devices/k";
+
+    /// A card with events that nobody acknowledged.
+    fn card(dir: &Path, source: &str, events: u128) {
+        let mut options = OutboxOptions::new(dir.join("lib/kiosk.db"), source);
+        options.limits = edge_db::Limits::small();
+        let outbox = Outbox::open(options).unwrap();
+        for n in 1..=events {
+            let event = cem_contract::NewEvent {
+                id: uuid::Uuid::from_u128(n),
+                kind: "cem.help.called.v1".into(),
+                time_ms: 0,
+                visitid: None,
+                visitor: None,
+                consent: Default::default(),
+                clock: Default::default(),
+                boot: "b".into(),
+                uptime_ms: 1,
+                data: serde_json::json!({"place": "kiosk"}),
+            };
+            outbox.commit(edge_db::Commit::events(edge_db::Class::Sale, vec![event])).unwrap();
+        }
+        outbox.housekeep().unwrap();
+    }
+
+    fn config(dir: &Path) -> Config {
+        let text = format!(
+            "outbox = \"kiosk.db\"\nstate = \"agent.db\"\nsource = \"{SOURCE}\"\n[backend]\nurl = \"http://127.0.0.1:1\"\n\
+             token_file = \"token\"\n"
+        );
+        Config::parse(&text, &dir.join("agent.toml")).unwrap()
+    }
+
+    #[test]
+    fn a_card_is_only_read_and_its_copies_are_what_is_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mounted, here) = (dir.path().join("card"), dir.path().join("here"));
+        card(&mounted, SOURCE, 7);
+        let before = fs::read(mounted.join("lib/kiosk.db")).unwrap();
+        let found = find(&config(&here), &mounted).unwrap();
+        assert_eq!((found.unsent, &found.salvaged), (7, &None));
+        assert!(found.config.outbox.starts_with(&here) && found.config.outbox != here.join("kiosk.db"));
+        assert_eq!(fs::read(mounted.join("lib/kiosk.db")).unwrap(), before);
+        found.delete().unwrap();
+        assert!(!found.copies().exists());
+    }
+
+    #[test]
+    fn what_can_be_read_of_a_damaged_file_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mounted, here) = (dir.path().join("card"), dir.path().join("here"));
+        card(&mounted, SOURCE, 40);
+        let path = mounted.join("lib/kiosk.db");
+        fs::remove_file(mounted.join("lib/kiosk.db-wal")).ok();
+        let mut bytes = fs::read(&path).unwrap();
+        // The first page holds the schema: nothing can be read by name any more.
+        bytes[100..4096].fill(0xff);
+        fs::write(&path, bytes).unwrap();
+        let found = find(&config(&here), &mounted).unwrap();
+        assert!(found.salvaged.is_some());
+        assert!(found.unsent > 0, "{found:?}");
+    }
+
+    #[test]
+    fn another_devices_card_is_not_sent_under_this_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mounted, here) = (dir.path().join("card"), dir.path().join("here"));
+        card(&mounted, "/stores/s/devices/other", 1);
+        let said = find(&config(&here), &mounted).unwrap_err().to_string();
+        assert!(said.contains("/stores/s/devices/other"), "{said}");
+        assert_eq!(fs::read_dir(&here).unwrap().count(), 0, "no copy is left");
+        assert!(find(&config(&here), dir.path().join("nowhere").as_path()).is_err());
     }
 }
