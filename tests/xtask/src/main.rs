@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 mod firmware;
+mod installed;
+mod machine;
 mod nostd;
 mod package;
 mod packages;
@@ -33,6 +35,10 @@ cargo xtask COMMAND
                            emulator, or copy it to a board that is in its boot loader.
   package [--arch amd64|arm64]
                            Debian packages, one a process, with their bills of materials (target/packages).
+  machine [--arch amd64|arm64]
+                           a whole emulated machine boots the packages, sells by touches, loses its power and comes back.
+  installed [--arch amd64|arm64]
+                           the packages in a fresh Debian root, each process by its own user: they sell and upload.
   replay [--baskets N]     real shop baskets through basket, session, outbox, agent and backend (default 10000).
 ";
 
@@ -49,6 +55,8 @@ fn main() -> ExitCode {
         ["firmware", rest @ ..] => firmware::command(rest),
         ["replay", rest @ ..] => replay(rest),
         ["package", rest @ ..] => package::command(rest),
+        ["machine", rest @ ..] => machine::command(rest),
+        ["installed", rest @ ..] => installed::command(rest),
         ["bench", rest @ ..] => bench(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -30,11 +30,13 @@ pub(crate) enum Arch {
 }
 
 impl Arch {
-    fn parse(word: &str) -> Result<Self, Failed> {
-        match word {
-            "amd64" => Ok(Self::Amd64),
-            "arm64" => Ok(Self::Arm64),
-            other => Err(Failed(format!("packages are built for amd64 or arm64, not '{other}'"))),
+    /// What a command line of `command` asks for.
+    pub(crate) fn of(words: &[&str], command: &str, default: Self) -> Result<Self, Failed> {
+        match words {
+            [] => Ok(default),
+            ["--arch", "amd64"] => Ok(Self::Amd64),
+            ["--arch", "arm64"] => Ok(Self::Arm64),
+            _ => Err(Failed(format!("{command} takes --arch amd64 or --arch arm64, not '{}'", words.join(" ")))),
         }
     }
 
@@ -77,11 +79,7 @@ pub(crate) struct Recipe {
 
 /// `cargo xtask package [--arch amd64|arm64]`.
 pub(crate) fn command(words: &[&str]) -> Result<(), Failed> {
-    let arch = match words {
-        [] => Arch::here(),
-        ["--arch", word] => Arch::parse(word)?,
-        _ => return Err(Failed(format!("package takes --arch amd64 or --arch arm64, not '{}'", words.join(" ")))),
-    };
+    let arch = Arch::of(words, "package", Arch::here())?;
     let run = Run::at_root()?;
     let outcome = build(&run, arch).map(drop);
     run.report();

@@ -72,6 +72,20 @@ pub(crate) const PACKAGE_ARM64: &[Package] = &[
 pub(crate) const RUST_ARM64: &[Package] =
     &[("rustc-web", "compiler for arm64"), ("cargo-web", "its cargo"), ("libstd-rust-web-dev:arm64", "its library for arm64")];
 
+/// To make a fresh Debian root, and to ask a backend over TLS from outside.
+pub(crate) const ROOT: &[Package] =
+    &[("mmdebstrap", "makes a Debian root"), ("openssl", "makes a certificate for a test"), ("curl", "asks the backend")];
+
+/// To run programs of another architecture in it.
+pub(crate) const FOREIGN: &[Package] = &[("qemu-user-static", "runs programs for arm64"), ("arch-test", "says whether it does")];
+
+/// To run a whole machine.
+pub(crate) const MACHINE: &[Package] = &[
+    ("qemu-system-arm", "a machine with an arm64 processor"),
+    ("qemu-system-x86", "a machine with an amd64 processor"),
+    ("e2fsprogs", "its disk"),
+];
+
 /// Lets apt install packages of another architecture beside this machine's own.
 pub(crate) fn add_architecture(run: &Run, name: &str) -> Result<(), Failed> {
     let known = Command::new("dpkg").arg("--print-foreign-architectures").output()?;

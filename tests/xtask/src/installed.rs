@@ -1,0 +1,144 @@
+//! The packages, installed in a fresh Debian root and run as their units say: each process by its own user, with the
+//! secrets that systemd would hand it. They sell and upload; what may read what is tried out.
+//!
+//! systemd itself does not run in such a root: that its units start, watch and restart the processes is seen in the machine.
+
+use crate::{
+    machine::{
+        root::Root,
+        world::{Place, World},
+    },
+    package::{self, Arch},
+    packages,
+    run::{Failed, Run},
+};
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+const ARRIVES: Duration = Duration::from_secs(120);
+const PLACED: &str = "cem.order.placed.v1";
+
+/// What a guest does: by the names of the controls.
+const VISIT: &str = "title = \"A sale in an installed kiosk\"\n\n[[step]]\nwait_stage = \"attract\"\n\n[[step]]\ntap = \"Touch to order\"\n\n\
+[[step]]\nwait_stage = \"browse\"\n\n[[step]]\ntap = \"Takeaway\"\n\n[[step]]\ntap = \"Add Shakshuka\"\n\n[[step]]\ntap = \"Review order\"\n\n\
+[[step]]\nwait_stage = \"basket\"\n\n[[step]]\ntap = \"Go to pay\"\n\n[[step]]\nwait_stage = \"checkout\"\n\n\
+[[step]]\ntap = \"By card, phone or watch\"\n\n[[step]]\nwait_stage = \"done\"\n\n[[step]]\nscreenshot = \"installed-done\"\n";
+
+/// `cargo xtask installed [--arch amd64|arm64]`.
+pub(crate) fn command(words: &[&str]) -> Result<(), Failed> {
+    let arch = Arch::of(words, "installed", Arch::here())?;
+    let run = Run::at_root()?;
+    crate::build_programs(&run)?;
+    let outcome = story(&run, arch);
+    run.report();
+    outcome
+}
+
+/// Installs, sells, uploads. The programs for tests must be built already.
+pub(crate) fn story(run: &Run, arch: Arch) -> Result<(), Failed> {
+    packages::ensure(run, packages::ROOT)?;
+    let debs = package::build(run, arch)?;
+    let place = run.target().join("installed").join(arch.debian());
+    let mut root = None;
+    run.step(&format!("install into a fresh root, {}", arch.debian()), || {
+        let fresh = Root::fresh(run, arch, false, &place.join("root"))?;
+        fresh.install(&debs)?;
+        root = Some(fresh);
+        Ok(())
+    })?;
+    let root = root.ok_or_else(|| Failed("no root".into()))?;
+    run.step("each process by its own user: sell, upload", || sell(run, &root, &place))
+}
+
+fn sell(run: &Run, root: &Root, place: &Path) -> Result<(), Failed> {
+    let world = World::start(run, &place.join("world"), Place::Package(root.clone()))?;
+    world.configure_kiosk(root, "127.0.0.1")?;
+    root.output(&["update-ca-certificates"])?;
+    world.terminal("mode approve")?;
+    prepare(root)?;
+    let agent =
+        start(root, "cem-sync-agent", "cem-agent", &["/usr/bin/sync-agent", "run", "--config", "/etc/cem/agent.toml"], place)?;
+    root.write("var/cache/visit.toml", VISIT)?;
+    root.write("var/lib/cem/kiosk/.keep", "")?;
+    let kiosk = ["/usr/bin/kiosk-app", "--config", "/etc/cem/kiosk.toml", "--headless", "--scenario", "/var/cache/visit.toml"];
+    let pictures = ["--screenshots", "/var/lib/cem/kiosk/pictures"];
+    let mut visit = start(root, "cem-kiosk", "cem-kiosk", &[&kiosk[..], &pictures[..]].concat(), place)?;
+    if !visit.0.wait()?.success() {
+        return Err(Failed(format!("the visit failed: see {}", place.join("cem-kiosk.log").display())));
+    }
+    let seen = world.wait_until("the order", ARRIVES, |seen| seen.count(PLACED) == 1 && seen.count("cem.visit.ended.v1") == 1)?;
+    println!("  a paid order and the visit's end are at the backend, {} events", seen.kinds.len());
+    walls(root)?;
+    drop(agent);
+    println!("  not checked here: enrolment, replacement and retirement of this device");
+    Ok(())
+}
+
+/// What the units make before they start a process.
+fn prepare(root: &Root) -> Result<(), Failed> {
+    for (user, unit, secrets) in [("cem-kiosk", "cem-kiosk", "cem.tenant.key"), ("cem-agent", "cem-sync-agent", "cem.token")] {
+        let runtime = format!("/run/{}", if user == "cem-agent" { "cem-agent" } else { unit });
+        root.output(&["install", "-d", "-o", user, "-g", "cem", "-m", "0750", &runtime])?;
+        let folder = format!("/run/credentials/{unit}.service");
+        root.output(&["install", "-d", "-o", user, "-m", "0500", &folder])?;
+        root.output(&["install", "-o", user, "-m", "0400", &format!("/etc/credstore/{secrets}"), &folder])?;
+    }
+    Ok(())
+}
+
+/// A process of ours inside; killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(root: &Root, unit: &str, user: &str, words: &[&str], place: &Path) -> Result<Running, Failed> {
+    let mut command: Command = root.inside_as(user, "cem");
+    command.args(["sh", "-c", "umask 0027; exec \"$@\"", "sh"]).args(words);
+    command.env("CREDENTIALS_DIRECTORY", format!("/run/credentials/{unit}.service"));
+    let log = fs::File::create(place.join(format!("{unit}.log")))?;
+    let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+    Ok(Running(child))
+}
+
+/// The agent reads what was sold and cannot write it; neither reads the other's secrets; the backend is nobody's business.
+fn walls(root: &Root) -> Result<(), Failed> {
+    let until = Instant::now() + Duration::from_secs(5);
+    while !root.folder.join("var/lib/cem/agent/agent.db").exists() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(100));
+    }
+    let allowed = |user: &str, group: &str, what: &str, path: &str| -> Result<bool, Failed> {
+        Ok(root.inside_as(user, group).args(["test", what, path]).status()?.success())
+    };
+    let kiosk_db = "/var/lib/cem/kiosk/kiosk.db";
+    for (user, group, what, path, expected) in [
+        ("cem-kiosk", "cem", "-w", kiosk_db, true),
+        ("cem-agent", "cem", "-r", kiosk_db, true),
+        ("cem-agent", "cem", "-w", kiosk_db, false),
+        ("cem-agent", "cem", "-w", "/var/lib/cem/kiosk", false),
+        ("cem-agent", "cem", "-r", "/var/lib/cem/kiosk/kiosk.db-lock", false),
+        ("cem-kiosk", "cem", "-r", "/var/lib/cem/agent/agent.db", true),
+        ("cem-kiosk", "cem", "-w", "/var/lib/cem/agent/agent.db", false),
+        ("cem-kiosk", "cem", "-r", "/run/credentials/cem-sync-agent.service/cem.token", false),
+        ("cem-agent", "cem", "-r", "/run/credentials/cem-kiosk.service/cem.tenant.key", false),
+        ("cem-agent", "cem", "-r", "/etc/credstore/cem.tenant.key", false),
+        ("cem-backend", "cem-backend", "-r", kiosk_db, false),
+        ("cem-agent", "cem", "-r", "/var/lib/cem-backend/cem.db", false),
+    ] {
+        if allowed(user, group, what, path)? != expected {
+            let verb = if expected { "cannot" } else { "can" };
+            return Err(Failed(format!("{user} {verb} {} {path}", if what == "-r" { "read" } else { "write" })));
+        }
+    }
+    println!("  who may read and write what: 12 cases as they should be");
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! A disk to boot from: a Debian root with our packages, the configuration of one kiosk, and a console that tells.
+
+use super::{qemu::Image, root::Root, world::World};
+use crate::{
+    package::Arch,
+    run::{Failed, Run},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Where the machine's network is led to the host.
+pub(super) const HOST: &str = "10.0.2.2";
+/// Drivers that the first stage needs to find its disk; the rest is loaded by udev.
+const FIRST_STAGE: &str = "virtio_pci\nvirtio_blk\next4\n";
+const DISK: &str = "2G";
+
+/// Makes the disk of a kiosk that belongs to this world.
+pub(super) fn make(run: &Run, arch: Arch, debs: &[PathBuf], world: &World, folder: &Path) -> Result<Image, Failed> {
+    let root = Root::fresh(run, arch, true, &folder.join("root"))?;
+    root.install(debs)?;
+    configure(&root, arch, world)?;
+    root.write("etc/initramfs-tools/modules", FIRST_STAGE)?;
+    root.write("etc/initramfs-tools/conf.d/small", "MODULES=list\nCOMPRESS=gzip\nBUSYBOX=n\n")?;
+    root.output(&["update-initramfs", "-c", "-k", "all"])?;
+    let found = |start: &str| -> Result<PathBuf, Failed> {
+        let names = fs::read_dir(root.folder.join("boot"))?.flatten().map(|entry| entry.path());
+        let mut names = names.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start)));
+        names.next().ok_or_else(|| Failed(format!("the root has no {start}")))
+    };
+    let image = Image { arch, kernel: folder.join("kernel"), initrd: folder.join("initrd"), disk: folder.join("disk.img") };
+    fs::copy(found("vmlinuz-")?, &image.kernel)?;
+    fs::copy(found("initrd.img-")?, &image.initrd)?;
+    let _ = fs::remove_file(&image.disk);
+    run.command(
+        Command::new("mke2fs").args(["-q", "-t", "ext4", "-L", "root", "-d"]).arg(&root.folder).arg(&image.disk).arg(DISK),
+    )?;
+    fs::remove_dir_all(&root.folder)?;
+    Ok(image)
+}
+
+fn configure(root: &Root, arch: Arch, world: &World) -> Result<(), Failed> {
+    world.configure_kiosk(root, HOST)?;
+    root.write("etc/fstab", "/dev/vda / ext4 rw,noatime,errors=remount-ro 0 1\n")?;
+    root.write("etc/hostname", "kiosk\n")?;
+    root.write(
+        "etc/systemd/network/10-wired.network",
+        "[Match]\nName=en* eth*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n",
+    )?;
+    let console = match arch {
+        Arch::Amd64 => "ttyS0",
+        Arch::Arm64 => "ttyAMA0",
+    };
+    // The console is the test's ear: what the journal hears it hears too.
+    root.write(
+        "etc/systemd/journald.conf.d/console.conf",
+        &format!("[Journal]\nForwardToConsole=yes\nTTYPath=/dev/{console}\nMaxLevelConsole=info\n"),
+    )?;
+    root.write(
+        "etc/systemd/system/boot-report.service",
+        "[Unit]\nAfter=multi-user.target cem-kiosk.service cem-sync-agent.service\n[Service]\nType=oneshot\n\
+         ExecStart=/bin/sh -c 'systemd-analyze time; systemd-analyze blame | head -12; systemd-analyze critical-chain cem-kiosk.service; systemctl --no-pager --failed; ps -eo user,rss,args | grep -E \"^cem\"'\n\
+         [Install]\nWantedBy=multi-user.target\n",
+    )?;
+    root.output(&["systemctl", "enable", "systemd-networkd.service", "boot-report.service"])?;
+    root.output(&[
+        "systemctl",
+        "mask",
+        &format!("serial-getty@{console}.service"),
+        "apt-daily.timer",
+        "apt-daily-upgrade.timer",
+    ])?;
+    root.output(&["update-ca-certificates"]).map(drop)
+}
