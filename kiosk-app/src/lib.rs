@@ -79,6 +79,8 @@ fn load(config: &std::path::Path) -> Result<KioskConfig> {
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A terminal has colours, a journal has none.
+    let log = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     // A second logger in one process is a test's business.
     let _ = log.try_init();
 }

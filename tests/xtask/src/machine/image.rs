@@ -60,8 +60,9 @@ fn configure(root: &Root, arch: Arch, world: &World) -> Result<(), Failed> {
     )?;
     root.write(
         "etc/systemd/system/boot-report.service",
-        "[Unit]\nAfter=multi-user.target cem-kiosk.service cem-sync-agent.service\n[Service]\nType=oneshot\n\
-         ExecStart=/bin/sh -c 'systemd-analyze time; systemd-analyze blame | head -12; systemd-analyze critical-chain cem-kiosk.service; systemctl --no-pager --failed; ps -eo user,rss,args | grep -E \"^cem\"'\n\
+        "[Service]\nType=exec\n\
+         ExecStart=/bin/sh -c 'until systemd-analyze time; do sleep 2; done; systemd-analyze critical-chain cem-kiosk.service; \
+         systemctl show --property=Id,MemoryCurrent,NRestarts cem-kiosk cem-sync-agent; echo reported'\n\
          [Install]\nWantedBy=multi-user.target\n",
     )?;
     root.output(&["systemctl", "enable", "systemd-networkd.service", "boot-report.service"])?;

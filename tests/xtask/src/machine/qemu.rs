@@ -76,26 +76,22 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Waits for a line on the console that holds one of these texts; which of them, and when after power-on.
-    pub(super) fn wait_for(&mut self, texts: &[&str], patience: Duration) -> Result<(usize, Duration), Failed> {
+    /// Waits for a line on the console that holds this text; when after power-on that was.
+    pub(super) fn wait_for(&mut self, text: &str, patience: Duration) -> Result<Duration, Failed> {
         let until = Instant::now() + patience;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.console.recv_timeout(left) {
                 Ok((at, line)) => {
                     let at = at.duration_since(self.powered);
-                    let found = texts.iter().position(|text| line.contains(text));
+                    let found = line.contains(text);
                     self.said.push((at, line));
-                    if let Some(found) = found {
-                        return Ok((found, at));
+                    if found {
+                        return Ok(at);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(Failed(format!(
-                        "within {} s the console did not say '{}'",
-                        patience.as_secs(),
-                        texts.join("' or '")
-                    )));
+                    return Err(Failed(format!("within {} s the console did not say '{}'", patience.as_secs(), text)));
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err(Failed("the machine has stopped".into())),
             }
