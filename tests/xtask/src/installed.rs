@@ -6,7 +6,7 @@
 use crate::{
     machine::{
         root::Root,
-        world::{Place, World},
+        world::{DEVICE, Place, World},
     },
     package::{self, Arch},
     packages,
@@ -22,6 +22,9 @@ use std::{
 
 const ARRIVES: Duration = Duration::from_secs(120);
 const PLACED: &str = "cem.order.placed.v1";
+
+/// A retired device hears of it with its next report.
+const WIPES: Duration = Duration::from_secs(180);
 
 /// What a guest does: by the names of the controls.
 const VISIT: &str = "title = \"A sale in an installed kiosk\"\n\n[[step]]\nwait_stage = \"attract\"\n\n[[step]]\ntap = \"Touch to order\"\n\n\
@@ -61,34 +64,63 @@ fn sell(run: &Run, root: &Root, place: &Path) -> Result<(), Failed> {
     root.output(&["update-ca-certificates"])?;
     world.terminal("mode approve")?;
     prepare(root)?;
-    let agent =
-        start(root, "cem-sync-agent", "cem-agent", &["/usr/bin/sync-agent", "run", "--config", "/etc/cem/agent.toml"], place)?;
+    world.leave_code(root, "127.0.0.1", &world.code(&["enrol", "--device", DEVICE, "--role", "kiosk"])?)?;
+    visit(root, &world, place, 1)?;
+    println!("  enrolled, sold, uploaded");
+    walls(root)?;
+
+    // The device dies: another one takes its place, knowing nothing of what it had.
+    let code = world.code(&["replace", DEVICE])?;
+    root.output(&["sh", "-c", "rm -rf /var/lib/cem/agent/* /var/lib/cem/kiosk/*"])?;
+    world.leave_code(root, "127.0.0.1", &code)?;
+    visit(root, &world, place, 2)?;
+    println!("  replaced: the new device sold and uploaded in a log of its own");
+    retire(root, &world, place)
+}
+
+fn retire(root: &Root, world: &World, place: &Path) -> Result<(), Failed> {
+    let mut agent = agent(root, place)?;
+    world.fleet(&["retire", DEVICE])?;
+    let until = Instant::now() + WIPES;
+    let secrets = root.folder.join("var/lib/cem/agent/enrolment");
+    while agent.0.try_wait()?.is_none() || ["token", "device.key", "keys.json"].iter().any(|name| secrets.join(name).exists()) {
+        if Instant::now() > until {
+            return Err(Failed(format!("the retired device has not wiped itself within {} s", WIPES.as_secs())));
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+    println!("  retired: it sent what it had, and holds neither token nor keys any more");
+    Ok(())
+}
+
+fn agent(root: &Root, place: &Path) -> Result<Running, Failed> {
+    start(root, "cem-sync-agent", "cem-agent", &["/usr/bin/sync-agent", "run", "--config", "/etc/cem/agent.toml"], place)
+}
+
+/// Agent and kiosk run; a guest comes, orders, pays, goes.
+fn visit(root: &Root, world: &World, place: &Path, nth: usize) -> Result<(), Failed> {
+    let _agent = agent(root, place)?;
     root.write("var/cache/visit.toml", VISIT)?;
-    root.write("var/lib/cem/kiosk/.keep", "")?;
     let kiosk = ["/usr/bin/kiosk-app", "--config", "/etc/cem/kiosk.toml", "--headless", "--scenario", "/var/cache/visit.toml"];
     let pictures = ["--screenshots", "/var/lib/cem/kiosk/pictures"];
     let mut visit = start(root, "cem-kiosk", "cem-kiosk", &[&kiosk[..], &pictures[..]].concat(), place)?;
     if !visit.0.wait()?.success() {
         return Err(Failed(format!("the visit failed: see {}", place.join("cem-kiosk.log").display())));
     }
-    let seen = world.wait_until("the order", ARRIVES, |seen| seen.count(PLACED) == 1 && seen.count("cem.visit.ended.v1") == 1)?;
-    println!("  a paid order and the visit's end are at the backend, {} events", seen.kinds.len());
-    walls(root)?;
-    drop(agent);
-    println!("  not checked here: enrolment, replacement and retirement of this device");
+    let seen =
+        world.wait_until("the order", ARRIVES, |seen| seen.count(PLACED) == nth && seen.count("cem.visit.ended.v1") == nth)?;
+    println!("  a paid order and the visit's end are at the backend, {} events in all", seen.kinds.len());
     Ok(())
 }
 
 /// What the units make before they start a process.
 fn prepare(root: &Root) -> Result<(), Failed> {
-    for (user, unit, secrets) in [("cem-kiosk", "cem-kiosk", "cem.tenant.key"), ("cem-agent", "cem-sync-agent", "cem.token")] {
-        let runtime = format!("/run/{}", if user == "cem-agent" { "cem-agent" } else { unit });
-        root.output(&["install", "-d", "-o", user, "-g", "cem", "-m", "0750", &runtime])?;
-        let folder = format!("/run/credentials/{unit}.service");
-        root.output(&["install", "-d", "-o", user, "-m", "0500", &folder])?;
-        root.output(&["install", "-o", user, "-m", "0400", &format!("/etc/credstore/{secrets}"), &folder])?;
+    for user in ["cem-kiosk", "cem-agent"] {
+        root.output(&["install", "-d", "-o", user, "-g", "cem", "-m", "0750", &format!("/run/{user}")])?;
     }
-    Ok(())
+    root.output(&["install", "-d", "-o", "cem-kiosk", "-m", "0500", "/run/credentials/cem-kiosk.service"])?;
+    let secret = ["/etc/credstore/cem.tenant.key", "/run/credentials/cem-kiosk.service"];
+    root.output(&[&["install", "-o", "cem-kiosk", "-m", "0400"], &secret[..]].concat()).map(drop)
 }
 
 /// A process of ours inside; killed when dropped.
@@ -128,7 +160,7 @@ fn walls(root: &Root) -> Result<(), Failed> {
         ("cem-agent", "cem", "-r", "/var/lib/cem/kiosk/kiosk.db-lock", false),
         ("cem-kiosk", "cem", "-r", "/var/lib/cem/agent/agent.db", true),
         ("cem-kiosk", "cem", "-w", "/var/lib/cem/agent/agent.db", false),
-        ("cem-kiosk", "cem", "-r", "/run/credentials/cem-sync-agent.service/cem.token", false),
+        ("cem-kiosk", "cem", "-r", "/var/lib/cem/agent/enrolment/token", false),
         ("cem-agent", "cem", "-r", "/run/credentials/cem-kiosk.service/cem.tenant.key", false),
         ("cem-agent", "cem", "-r", "/etc/credstore/cem.tenant.key", false),
         ("cem-backend", "cem-backend", "-r", kiosk_db, false),

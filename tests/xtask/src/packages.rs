@@ -163,6 +163,6 @@ fn installed(package: &str) -> bool {
         .is_ok_and(|output| output.stdout.starts_with(b"installed"))
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }

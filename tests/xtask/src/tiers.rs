@@ -1,7 +1,9 @@
 //! What is checked, by tier.
 
 use crate::{
-    build_programs, firmware, nostd, packages,
+    build_programs, firmware, installed, machine, nostd,
+    package::Arch,
+    packages,
     run::{Failed, Run, which},
 };
 use std::process::Command;
@@ -12,7 +14,8 @@ pub(crate) fn test(full: bool) -> Result<(), Failed> {
     let outcome = short(&run).and_then(|()| if full { long(&run) } else { Ok(()) });
     if !full {
         println!(
-            "\nnot checked here (cargo xtask test --full): advisories by cargo-deny, the demo's pictures, a replay of real baskets"
+            "\nnot checked here (cargo xtask test --full): advisories by cargo-deny, the demo's pictures, a replay of real baskets, \
+             the packages in a fresh root and in an emulated machine"
         );
     }
     run.report();
@@ -60,5 +63,22 @@ fn long(run: &Run) -> Result<(), Failed> {
     })?;
     run.step("demo, headless", || run.program("demo", &["--headless"]))?;
     packages::ensure(run, packages::PYTHON)?;
-    run.step("replay of 10,000 real baskets", || run.program("replay", &[]))
+    run.step("replay of 10,000 real baskets", || run.program("replay", &[]))?;
+    as_shipped(run)
+}
+
+/// What ships, where it will run: installed by its packages, and in a whole machine.
+fn as_shipped(run: &Run) -> Result<(), Failed> {
+    if !packages::is_root() {
+        println!(
+            "\nnot checked here, for want of root: packages installed in a fresh Debian root (amd64, arm64) that are enrolled, sell, \
+             upload, are replaced and retired; an emulated arm64 machine that boots them, sells by touches and loses its power"
+        );
+        return Ok(());
+    }
+    installed::story(run, Arch::here())?;
+    if Arch::here() != Arch::Arm64 {
+        installed::story(run, Arch::Arm64)?;
+    }
+    machine::story(run, Arch::Arm64)
 }

@@ -1,6 +1,10 @@
 //! A disk to boot from: a Debian root with our packages, the configuration of one kiosk, and a console that tells.
 
-use super::{qemu::Image, root::Root, world::World};
+use super::{
+    qemu::Image,
+    root::Root,
+    world::{DEVICE, World},
+};
 use crate::{
     package::Arch,
     run::{Failed, Run},
@@ -43,6 +47,7 @@ pub(super) fn make(run: &Run, arch: Arch, debs: &[PathBuf], world: &World, folde
 
 fn configure(root: &Root, arch: Arch, world: &World) -> Result<(), Failed> {
     world.configure_kiosk(root, HOST)?;
+    world.leave_code(root, HOST, &world.code(&["enrol", "--device", DEVICE, "--role", "kiosk"])?)?;
     root.write("etc/fstab", "/dev/vda / ext4 rw,noatime,errors=remount-ro 0 1\n")?;
     root.write("etc/hostname", "kiosk\n")?;
     root.write(

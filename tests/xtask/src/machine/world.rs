@@ -51,7 +51,6 @@ pub(crate) struct World {
     terminal: u16,
     printer: u16,
     ops: String,
-    token: String,
     tenant_key: String,
 }
 
@@ -88,7 +87,7 @@ impl World {
             let (mut command, data) = backend(&place, &programs, &folder);
             output(command.args(["token", "--scope", scope, "--source", source, "--data", &data]))
         };
-        let (ops, token) = (token("ops", "/ops/test")?, token("device", SOURCE)?);
+        let ops = token("ops", "/ops/test")?;
         let tenant_key = random_hex()?;
         let sim = |arguments: &[&str]| start(Command::new(programs.join("kiosk-sim")).args(arguments).current_dir(&folder));
         let (terminal, line) = sim(&["terminal", "--listen", "127.0.0.1:0", "--control", "terminal.ctl"])?;
@@ -105,7 +104,6 @@ impl World {
             terminal: terminal_port,
             printer: printer_port,
             ops,
-            token,
             tenant_key,
         };
         world.start_backend()?;
@@ -146,21 +144,37 @@ impl World {
 
     /// Everything that a kiosk has to be told: who it is, where backend and devices are, its secrets.
     pub(crate) fn configure_kiosk(&self, root: &Root, host: &str) -> Result<(), Failed> {
-        let example = |package: &str, file: &str| {
-            let path = root.folder.join("usr/share/doc").join(package).join("examples").join(file);
-            fs::read_to_string(&path).map_err(|error| Failed(format!("{}: {error}", path.display())))
-        };
-        let kiosk = example("cem-kiosk", "kiosk.toml")?
-            .replace("\"s-001\"", &format!("\"{STORE}\""))
-            .replace("\"k-01\"", &format!("\"{DEVICE}\""));
+        let example = root.folder.join("usr/share/doc/cem-kiosk/examples/kiosk.toml");
+        let kiosk = fs::read_to_string(&example).map_err(|error| Failed(format!("{}: {error}", example.display())))?;
+        let kiosk = kiosk.replace("\"s-001\"", &format!("\"{STORE}\"")).replace("\"k-01\"", &format!("\"{DEVICE}\""));
         root.write("etc/cem/kiosk.toml", &kiosk)?;
-        let agent =
-            example("cem-sync-agent", "agent.toml")?.replace("https://cem.example", &format!("https://{host}:{}", self.port));
-        root.write("etc/cem/agent.toml", &agent)?;
         root.write("etc/cem/board.toml", &self.board(host))?;
         root.secret("etc/credstore/cem.tenant.key", &format!("{}\n", self.tenant_key))?;
-        root.secret("etc/credstore/cem.token", &format!("{}\n", self.token))?;
         root.write("usr/local/share/ca-certificates/cem-test.crt", &fs::read_to_string(self.folder.join("cert.pem"))?)
+    }
+
+    /// Has a code made for this device, as ops do.
+    pub(crate) fn code(&self, words: &[&str]) -> Result<String, Failed> {
+        let said = self.fleet(words)?;
+        let code = said.lines().find_map(|line| line.strip_prefix("code "));
+        code.map(|code| code.trim().to_owned()).ok_or_else(|| Failed(format!("fleet printed no code: {said}")))
+    }
+
+    /// Runs the operators' program.
+    pub(crate) fn fleet(&self, words: &[&str]) -> Result<String, Failed> {
+        let token = self.folder.join("ops.token");
+        fs::write(&token, format!("{}\n", self.ops))?;
+        fs::set_permissions(&token, fs::Permissions::from_mode(0o600))?;
+        let mut command = Command::new(self.programs.join("fleet"));
+        command.args(["--backend", &format!("https://127.0.0.1:{}", self.port), "--store", STORE, "--token-file"]).arg(token);
+        output(command.args(words).env("SSL_CERT_FILE", self.folder.join("cert.pem")))
+    }
+
+    /// Leaves a code where the agent finds it: an install that nobody stands beside.
+    pub(crate) fn leave_code(&self, root: &Root, host: &str, code: &str) -> Result<(), Failed> {
+        let path = "var/lib/cem/agent/enrol.toml";
+        root.secret(path, &format!("backend = \"https://{host}:{}\"\ncode = \"{code}\"\n", self.port))?;
+        root.output(&["chown", "cem-agent:cem", &format!("/{path}")]).map(drop)
     }
 
     fn board(&self, host: &str) -> String {
