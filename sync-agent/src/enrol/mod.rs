@@ -1,7 +1,7 @@
 //! Enrolment: how this device becomes one of ours, and what it holds from then on.
 //!
 //! With a table `[enrol]` in `agent.toml` the device's name, address and token are not configured but given, for a one-time
-//! code: typed at the kiosk's first start (questions over the link), or put there in a file ([`handsoff`]). Until then the
+//! code: typed at the kiosk's first start (questions over the link), or put there in a file (`handsoff`). Until then the
 //! agent does nothing else; it opens no file of events, because it does not know yet whose they are. What it was given lies in
 //! its [`vault`].
 
