@@ -219,7 +219,7 @@ impl Write for Log {
 /// The number as text, as UTF-16 of it nobody would write, as BCD, and in groups of four.
 fn forms(number: u64) -> Vec<Vec<u8>> {
     let text = number.to_string();
-    let padded = if text.len() % 2 == 0 { text.clone() } else { format!("{text}f") };
+    let padded = if text.len().is_multiple_of(2) { text.clone() } else { format!("{text}f") };
     let bcd = (0..padded.len()).step_by(2).map(|i| u8::from_str_radix(&padded[i..i + 2], 16).unwrap()).collect();
     let groups = text.as_bytes().chunks(4).map(|c| std::str::from_utf8(c).unwrap()).collect::<Vec<_>>().join(" ");
     vec![text.into_bytes(), bcd, groups.into_bytes()]

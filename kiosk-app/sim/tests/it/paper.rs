@@ -15,7 +15,7 @@ use std::path::PathBuf;
 fn layout(columns: u8, code_page: CodePage) -> ReceiptLayout {
     let mut logo = Bitmap::new(96, 48);
     for (x, y) in (0..96usize).flat_map(|x| (0..48usize).map(move |y| (x, y))) {
-        if x.abs_diff(48).pow(2) / 4 + y.abs_diff(24).pow(2) < 520 && (x / 8 + y / 8) % 2 == 0 {
+        if x.abs_diff(48).pow(2) / 4 + y.abs_diff(24).pow(2) < 520 && (x / 8 + y / 8).is_multiple_of(2) {
             logo.set(x, y);
         }
     }
