@@ -10,7 +10,8 @@ fn main() -> io::Result<()> {
         fs::copy(format!("layout/{program}.x"), folder.join("memory.x"))?;
         println!("cargo:rustc-link-arg-bin={program}=-L{}", folder.display());
     }
-    for argument in ["--nmagic", "-Tlink.x", "-Tlink-rp.x"] {
+    // Functions that came out the same are kept once: nothing here tells functions apart by their addresses.
+    for argument in ["--nmagic", "--icf=all", "-Tlink.x", "-Tlink-rp.x"] {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
     println!("cargo:rerun-if-changed=layout");

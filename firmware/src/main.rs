@@ -46,7 +46,7 @@ use embassy_rp::{
     peripherals::{DMA_CH0, PIO0, UART0, USB},
     pio, uart, usb,
 };
-use peripheral_icd::{Firmware, ResetCause};
+use peripheral_icd::{Firmware, ResetCause, pins};
 use peripheral_logic::{
     FEATURES, Start,
     journal::{Journal, Kind},
@@ -127,5 +127,6 @@ fn begin(store: &mut store::Store, cause: ResetCause) -> (Start, Option<Journal>
     let standing = journal.as_ref().map_or((peripheral_icd::UpdateState::Confirmed, 0), update::standing);
     let firmware = Firmware { major: 0, minor: 0, patch: 0 };
     let words = words.filter(|_| cause == ResetCause::Panic);
-    (Start { features: FEATURES, firmware, cause, boots, block, words, standing }, journal)
+    let pins = pins::checksum(&pins::FIRMWARE);
+    (Start { features: FEATURES, firmware, cause, boots, block, words, standing, pins }, journal)
 }

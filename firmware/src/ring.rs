@@ -9,7 +9,10 @@ use embassy_rp::{
     clocks::clk_sys_freq,
     dma,
     peripherals::{DMA_CH0, PIN_11, PIN_13, PIO0},
-    pio::{Config, Direction, FifoJoin, Pio, ShiftConfig, ShiftDirection, StateMachine, program::pio_asm},
+    pio::{
+        Common, Config, FifoJoin, LoadedProgram, Pio, ShiftConfig, ShiftDirection, StateMachine,
+        program::{Program, pio_asm},
+    },
 };
 use embassy_sync::{blocking_mutex::raw::CriticalSectionRawMutex, signal::Signal};
 use embassy_time::{Timer, with_timeout};
@@ -68,6 +71,7 @@ pub(crate) fn install(
     // 0.8 and 0.4, give or take 0.15.
     let waveform = pio_asm!(
         ".side_set 1",
+        "    set pindirs, 1 side 0",
         ".wrap_target",
         "bit:",
         "    out x, 1       side 0 [2]",
@@ -79,18 +83,20 @@ pub(crate) fn install(
     );
     let pin = pio.common.make_pio_pin(ring);
     let mut config = Config::default();
-    config.use_program(&pio.common.load_program(&waveform.program), &[&pin]);
+    config.use_program(&load(&mut pio.common, &waveform.program), &[&pin]);
+    config.set_set_pins(&[&pin]);
     config.fifo_join = FifoJoin::TxOnly;
     config.shift_out = ShiftConfig { auto_fill: true, threshold: 24, direction: ShiftDirection::Left };
     config.clock_divider = divider(800 * STEPS_A_BIT);
     let mut machine = pio.sm0;
     machine.set_config(&config);
-    machine.set_pin_dirs(Direction::Out, &[&pin]);
     machine.set_enable(true);
     let ring = Ring { machine, dma: dma::Channel::new(dma, Irqs) };
 
     // Twelve bits are all that is taken of a length: 4095 steps. Then 4096 steps of rest.
     let one_shot = pio_asm!(
+        "    set pins, 0",
+        "    set pindirs, 1",
         ".wrap_target",
         "    pull block",
         "    out x, 12",
@@ -108,16 +114,22 @@ pub(crate) fn install(
     );
     let pin = pio.common.make_pio_pin(coil);
     let mut config = Config::default();
-    config.use_program(&pio.common.load_program(&one_shot.program), &[]);
+    config.use_program(&load(&mut pio.common, &one_shot.program), &[]);
     config.set_set_pins(&[&pin]);
     config.shift_out.direction = ShiftDirection::Right;
     config.clock_divider = divider(STEPS);
     let mut drawer = pio.sm1;
     drawer.set_config(&config);
-    drawer.set_pins(embassy_rp::gpio::Level::Low, &[&pin]);
-    drawer.set_pin_dirs(Direction::Out, &[&pin]);
     drawer.set_enable(true);
     (ring, Drawer(drawer))
+}
+
+/// Both programs fit, and are all there is. Said without the machinery that formats errors, which is 1 KiB.
+fn load<const SIZE: usize>(common: &mut Common<'static, PIO0>, program: &Program<SIZE>) -> LoadedProgram<'static, PIO0> {
+    match common.try_load_program(program) {
+        Ok(loaded) => loaded,
+        Err(_) => panic!("no room in PIO 0"),
+    }
 }
 
 /// From the system clock to so many thousand steps a second, in 256ths.

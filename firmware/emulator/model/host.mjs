@@ -50,7 +50,7 @@ const CAUSES = ['Power', 'Watchdog', 'Panic', 'Own'];
 const UPDATES = ['Ready', 'Accepted', 'Refused', 'WrongCrc', 'WrongSignature', 'FlashFault', 'Trial', 'Confirmed', 'RolledBack'];
 
 const TO_MCU = {
-  Hello: ({ min = 1, max = 1, features = 0xfff, nonce }) => [0, min, max, ...varint(features), ...varint(nonce)],
+  Hello: ({ min = 1, max = 1, features = 0x3fff, nonce }) => [0, min, max, ...varint(features), ...varint(nonce)],
   Ping: ({ token }) => [1, ...varint(token)],
   Show: ({ signal }) => [2, SIGNALS.indexOf(signal)],
   OpenDrawer: ({ id, pulse_ms }) => [3, ...varint(id), ...varint(pulse_ms)],
@@ -60,6 +60,7 @@ const TO_MCU = {
   UpdateData: ({ offset, bytes }) => [7, ...varint(offset), ...bytes],
   UpdateSignature: ({ half, bytes }) => [8, half, ...bytes],
   UpdateCommit: () => [9],
+  SetTime: ({ utc_s }) => [10, ...varint(utc_s)],
 };
 
 /** Reads postcard values one after the other. */
@@ -98,6 +99,8 @@ const TO_HOST = [
   (r) => ({ kind: 'Contact', contact: ['Door', 'Tamper'][r.byte()], open: r.bool() }),
   (r) => ({ kind: 'KeyRepeat', key: KEYS[r.byte()] }),
   (r) => ({ kind: 'Update', state: UPDATES[r.byte()], offset: r.int() }),
+  (r) => ({ kind: 'Clock', utc_s: r.int(), age_s: r.int() }),
+  (r) => ({ kind: 'Layout', pins: r.int() }),
 ];
 
 /** Bytes of a frame, both zeros included. */

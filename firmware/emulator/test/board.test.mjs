@@ -6,7 +6,7 @@ import { PIN, bench, edges, firmware, met, ms, pictures } from '../model/bench.m
 
 test('a host that says hello is told how everything is', () => {
   const { board, host, hello } = met();
-  assert.deepEqual([hello.version, hello.features, hello.firmware], [1, 0xfff, [0, 1, 0]]);
+  assert.deepEqual([hello.version, hello.features, hello.firmware], [1, 0x3fff, [0, 1, 0]]);
   assert.deepEqual(host.wait('Started').cause, 'Power');
   assert.equal(host.wait('Presence').near, false);
   assert.equal(host.wait('Headphones').there, false);

@@ -47,6 +47,7 @@
 //! | 7 | `UpdateData { offset, bytes }` | `UPDATE` | 32 bytes of it, in order |
 //! | 8 | `UpdateSignature { half, bytes }` | `UPDATE` | Ed25519 over the program, in two halves |
 //! | 9 | `UpdateCommit` | `UPDATE` | Check it, restart into it, on trial |
+//! | 10 | `SetTime { utc_s }` | `CLOCK` | What time it is, by a source that can be trusted |
 //!
 //! | No. | MCU to host | Feature | Meaning |
 //! |---|---|---|---|
@@ -58,6 +59,8 @@
 //! | 12 | `Contact { contact, open }` | `CONTACTS` | On change, and once after `Hello` |
 //! | 13 | `KeyRepeat(key)` | `KEY_REPEAT` | While a key is held |
 //! | 14 | `Update { state, offset }` | `UPDATE` | Answer to each `Update…`, and once after `Hello` |
+//! | 15 | `Clock { utc_s, age_s }` | `CLOCK` | Once after `Hello`, if it was told the time before: the host may have lost it |
+//! | 16 | `Layout { pins }` | `LAYOUT` | Once after `Hello`: a checksum of the pins it was built for ([`pins`]) |
 //!
 //! Enums only grow, at their end; a field is never added to a variant that has shipped. A variant that the receiver does
 //! not know is [`FrameError::Unknown`]: counted, answered by `Nack`, never fatal. The bytes of each version are frozen by
@@ -79,6 +82,7 @@ mod crc;
 mod frame;
 mod link;
 mod message;
+pub mod pins;
 
 pub use crc::{Crc32, crc32};
 pub use frame::{Decoder, FrameError, Header, MAX_FRAME, MAX_PAYLOAD, decode_frame, encode_frame};

@@ -33,8 +33,12 @@ impl Features {
     pub const KEY_REPEAT: Self = Self(1 << 10);
     /// `Comfort` and `Signal::Ready`.
     pub const COMFORT: Self = Self(1 << 11);
+    /// Keeps the time for a host that loses it: `SetTime` and `Clock`.
+    pub const CLOCK: Self = Self(1 << 12);
+    /// Says which pins it was built for: `Layout`.
+    pub const LAYOUT: Self = Self(1 << 13);
     /// Everything there is.
-    pub const ALL: Self = Self(0xFFF);
+    pub const ALL: Self = Self(0x3FFF);
 
     /// True if all bits of `other` are set.
     pub fn has(self, other: Self) -> bool {
@@ -235,6 +239,11 @@ pub enum ToMcu {
     },
     /// All was sent: check it and start it.
     UpdateCommit,
+    /// What time it is, by a source that the host trusts. Never sent by a host that is not sure.
+    SetTime {
+        /// Seconds since 1970-01-01T00:00:00Z.
+        utc_s: u32,
+    },
 }
 
 impl ToMcu {
@@ -248,6 +257,7 @@ impl ToMcu {
             Self::UpdateBegin { .. } | Self::UpdateData { .. } | Self::UpdateSignature { .. } | Self::UpdateCommit => {
                 Features::UPDATE
             }
+            Self::SetTime { .. } => Features::CLOCK,
         }
     }
 }
@@ -357,6 +367,18 @@ pub enum ToHost {
         /// Bytes in flash.
         offset: u32,
     },
+    /// Once after `Hello`, if a host has set it since the board started: what time it is by the board's crystal.
+    Clock {
+        /// Seconds since 1970-01-01T00:00:00Z.
+        utc_s: u32,
+        /// Seconds since it was set: 30 millionths of them, give or take, is how far it may be off.
+        age_s: u32,
+    },
+    /// Once after `Hello`: which pins the program uses.
+    Layout {
+        /// [`crate::pins::checksum`] of its table.
+        pins: u32,
+    },
 }
 
 impl ToHost {
@@ -370,6 +392,8 @@ impl ToHost {
             Self::Contact { .. } => Features::CONTACTS,
             Self::KeyRepeat(_) => Features::KEY_REPEAT,
             Self::Update { .. } => Features::UPDATE,
+            Self::Clock { .. } => Features::CLOCK,
+            Self::Layout { .. } => Features::LAYOUT,
             _ => Features(0),
         }
     }

@@ -139,6 +139,8 @@ pub struct Start {
     pub words: Option<Words>,
     /// How this program came to run, and the CRC-32 of the last update.
     pub standing: (UpdateState, u32),
+    /// [`peripheral_icd::pins::checksum`] of the pins that the program uses.
+    pub pins: u32,
 }
 
 /// Session ids in a block.
@@ -175,6 +177,8 @@ pub struct Board {
     restart_at: Option<Millis>,
     last_words: u8,
     refused: u32,
+    /// When a host said what time it was, and what it said.
+    clock: Option<(Millis, u32)>,
 }
 
 impl Board {
@@ -205,6 +209,7 @@ impl Board {
             restart_at: None,
             last_words: PARTS,
             refused: 0,
+            clock: None,
         }
     }
 
@@ -305,7 +310,7 @@ impl Board {
         }
         (self.active, self.heard, self.opened, self.climate_at) = (Some(port), now, now, now + CLIMATE_EVERY_MS);
         self.last_words = 0;
-        self.tell_all(out);
+        self.tell_all(now, out);
     }
 
     /// Ends the session there is.
@@ -316,7 +321,7 @@ impl Board {
     }
 
     /// How everything is, for a host that has just said hello.
-    fn tell_all(&mut self, out: &mut Outputs) {
+    fn tell_all(&mut self, now: Millis, out: &mut Outputs) {
         self.say(&ToHost::Presence(self.presence.near()), out);
         self.say(&ToHost::Headphones(self.headphones.state()), out);
         self.say(&ToHost::Started { cause: self.start.cause, boots: self.start.boots }, out);
@@ -325,6 +330,11 @@ impl Board {
         self.say_climate(out);
         let (state, crc) = self.start.standing;
         self.say(&ToHost::Update { state, offset: 0 }, out);
+        self.say(&ToHost::Layout { pins: self.start.pins }, out);
+        if let Some((at, utc_s)) = self.clock {
+            let age_s = ((now - at) / 1_000) as u32;
+            self.say(&ToHost::Clock { utc_s: utc_s.saturating_add(age_s), age_s }, out);
+        }
         match self.start.cause {
             ResetCause::Watchdog => self.fault(Fault::WatchdogReset, 0, out),
             ResetCause::Panic => self.fault(Fault::Panic, 0, out),
@@ -367,6 +377,10 @@ impl Board {
             }
             ToMcu::Comfort { reduced_motion, volume } => {
                 (self.reduced_motion, self.volume) = (reduced_motion, volume);
+                return;
+            }
+            ToMcu::SetTime { utc_s } => {
+                self.clock = Some((now, utc_s));
                 return;
             }
             // The program before must stay where it is until the one on trial has proved itself.

@@ -19,7 +19,7 @@ pub fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     wide.copy_from_slice(&hash);
     let h = reduce(&wide);
     // R = sB - hA
-    pack(&double_scalar(&s, &BASE, &h, &minus_a)) == r
+    pack(&double_scalar(&s, &base(), &h, &minus_a)) == r
 }
 
 /// A number modulo 2^255 - 19 in sixteen limbs of 16 bits, loosely reduced.
@@ -31,40 +31,49 @@ type Point = [Field; 4];
 const ZERO: Field = [0; 16];
 const ONE: Field = small(1);
 
+/// A constant as it lies in flash: a quarter of a [`Field`].
+type Constant = [u16; 16];
+
+fn wide(constant: &Constant) -> Field {
+    constant.map(i64::from)
+}
+
 const fn small(n: i64) -> Field {
     let mut field = [0; 16];
     field[0] = n;
     field
 }
 
-const D: Field = [
+const D: Constant = [
     0x78a3, 0x1359, 0x4dca, 0x75eb, 0xd8ab, 0x4141, 0x0a4d, 0x0070, 0xe898, 0x7779, 0x4079, 0x8cc7, 0xfe73, 0x2b6f, 0x6cee,
     0x5203,
 ];
-const D2: Field = [
+const D2: Constant = [
     0xf159, 0x26b2, 0x9b94, 0xebd6, 0xb156, 0x8283, 0x149a, 0x00e0, 0xd130, 0xeef3, 0x80f2, 0x198e, 0xfce7, 0x56df, 0xd9dc,
     0x2406,
 ];
-const X: Field = [
+const X: Constant = [
     0xd51a, 0x8f25, 0x2d60, 0xc956, 0xa7b2, 0x9525, 0xc760, 0x692c, 0xdc5c, 0xfdd6, 0xe231, 0xc0a4, 0x53fe, 0xcd6e, 0x36d3,
     0x2169,
 ];
-const Y: Field = [
+const Y: Constant = [
     0x6658, 0x6666, 0x6666, 0x6666, 0x6666, 0x6666, 0x6666, 0x6666, 0x6666, 0x6666, 0x6666, 0x6666, 0x6666, 0x6666, 0x6666,
     0x6666,
 ];
 /// The product of X and Y of the base point.
-const XY: Field = [
+const XY: Constant = [
     0xdda3, 0xa5b7, 0x8ab3, 0x6dde, 0x52f5, 0x7751, 0x9f80, 0x20f0, 0xe37d, 0x64ab, 0x4e8e, 0x66ea, 0x7665, 0xd78b, 0x5f0f,
     0x6787,
 ];
 /// A square root of -1.
-const ROOT: Field = [
+const ROOT: Constant = [
     0xa0b0, 0x4a0e, 0x1b27, 0xc4ee, 0xe478, 0xad2f, 0x1806, 0x2f43, 0xd7a7, 0x3dfb, 0x0099, 0x2b4d, 0xdf0b, 0x4fc1, 0x2480,
     0x2b83,
 ];
-const BASE: Point = [X, Y, ONE, XY];
-const NEUTRAL: Point = [ZERO, ONE, ONE, ZERO];
+
+fn base() -> Point {
+    [wide(&X), wide(&Y), ONE, wide(&XY)]
+}
 
 /// The order of the base point, little-endian.
 const ORDER: [u8; 32] = [
@@ -149,7 +158,7 @@ fn field(bytes: &[u8; 32]) -> Field {
 fn add(p: &Point, q: &Point) -> Point {
     let a = times(&minus(&p[1], &p[0]), &minus(&q[1], &q[0]));
     let b = times(&plus(&p[0], &p[1]), &plus(&q[0], &q[1]));
-    let c = times(&times(&p[3], &q[3]), &D2);
+    let c = times(&times(&p[3], &q[3]), &wide(&D2));
     let d = times(&p[2], &q[2]);
     let d = plus(&d, &d);
     let (e, f, g, h) = (minus(&b, &a), minus(&d, &c), plus(&d, &c), plus(&b, &a));
@@ -160,7 +169,7 @@ fn add(p: &Point, q: &Point) -> Point {
 fn double_scalar(s: &[u8; 32], p: &Point, t: &[u8; 32], q: &Point) -> Point {
     let both = add(p, q);
     let bit = |n: &[u8; 32], i: usize| n[i / 8] >> (i % 8) & 1 == 1;
-    let mut o = NEUTRAL;
+    let mut o = [ZERO, ONE, ONE, ZERO];
     for i in (0..256).rev() {
         o = add(&o, &o);
         match (bit(s, i), bit(t, i)) {
@@ -184,7 +193,7 @@ fn pack(p: &Point) -> [u8; 32] {
 fn unpack_negated(packed: &[u8; 32]) -> Option<Point> {
     let y = field(packed);
     let y2 = times(&y, &y);
-    let (num, den) = (minus(&y2, &ONE), plus(&ONE, &times(&y2, &D)));
+    let (num, den) = (minus(&y2, &ONE), plus(&ONE, &times(&y2, &wide(&D))));
     // x = num den^3 (num den^7)^((p - 5) / 8), or that times the root of -1.
     let den2 = times(&den, &den);
     let den4 = times(&den2, &den2);
@@ -192,7 +201,7 @@ fn unpack_negated(packed: &[u8; 32]) -> Option<Point> {
     let mut x = times(&power(&times(&num_den3, &den4), 251, [1, 1]), &num_den3);
     let fits = |x: &Field| bytes(&times(&times(x, x), &den)) == bytes(&num);
     if !fits(&x) {
-        x = times(&x, &ROOT);
+        x = times(&x, &wide(&ROOT));
     }
     if !fits(&x) {
         return None;

@@ -98,7 +98,7 @@ pub enum DeviceKind {
 pub enum Health {
     /// Works.
     Ok,
-    /// Works, but soon will not (paper near end).
+    /// Works, but not wholly or not for long (paper near end, a board that is not the one in the config).
     Low,
     /// Present and unable (paper out, cover open).
     Blocked,
@@ -117,6 +117,63 @@ pub enum Key {
     Help,
 }
 
+/// The last keys of the tactile pad, for a screen that may overtake snapshots and must not miss a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pad {
+    count: u32,
+    last: [Option<Key>; Pad::KEPT],
+}
+
+impl Pad {
+    /// How many keys are kept: more than a person presses between two frames.
+    pub const KEPT: usize = 8;
+
+    /// A key for the screen.
+    pub(crate) fn push(&mut self, key: Key) {
+        self.last[self.count as usize % Self::KEPT] = Some(key);
+        self.count = self.count.wrapping_add(1);
+    }
+
+    /// How many there were since the kiosk started; it wraps.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The keys behind the first `seen`, in order; only the last [`Pad::KEPT`] where there were more.
+    pub fn since(&self, seen: u32) -> impl Iterator<Item = Key> + use<> {
+        let pad = *self;
+        let new = pad.count.wrapping_sub(seen).min(Self::KEPT as u32);
+        (0..new).filter_map(move |n| pad.last[pad.count.wrapping_sub(new - n) as usize % Self::KEPT])
+    }
+}
+
+/// How light it is around the kiosk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ambient {
+    /// Night, lamps out: the screen would dazzle.
+    Dark,
+    /// An evening's light.
+    Dim,
+    /// Day, or not known.
+    #[default]
+    Day,
+}
+
+/// What a person should look into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// The microcontroller board is not the one that the board-config describes.
+    BoardMismatch,
+    /// The board reports that something of it is broken, too hot or without supply.
+    BoardFault,
+    /// The board restarted by its watchdog, a panic, or gave a new program up.
+    BoardRestarted,
+    /// The board cut this machine's supply because it was silent.
+    HostPowerCycled,
+    /// The service door or the terminal's bracket is open.
+    CaseOpened,
+}
+
 /// What hardware says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceEvent {
@@ -124,6 +181,17 @@ pub enum DeviceEvent {
     Presence(bool),
     /// A key of the pad went down.
     Key(Key),
+    /// A key of the pad is still held: the same once more, but no touch.
+    KeyHeld(Key),
+    /// How light it is around the kiosk has changed.
+    Ambient(Ambient),
+    /// A person should look into something. Said once when it begins.
+    Alarm {
+        /// What.
+        alarm: Alarm,
+        /// For that person: what exactly, without names or numbers of guests.
+        detail: String,
+    },
     /// Headphones were plugged in (`true`) or out.
     Headphones(bool),
     /// A guest card was seen; the adapter has made the pseudonym.

@@ -4,7 +4,7 @@
 use crate::{
     basket::{Priced, PricedLine},
     catalogue::Service,
-    device::{Assurance, Consent, Method},
+    device::{Alarm, Assurance, Consent, Method},
     ids::Id,
     money::Minor,
     payments::Tender,
@@ -315,5 +315,10 @@ pub enum Event {
         to: Minor,
         reason: String,
         staff: String,
+    },
+    /// A person should look into a device.
+    AlarmRaised {
+        alarm: Alarm,
+        detail: String,
     },
 }

@@ -7,7 +7,7 @@ use crate::{
     Restored, Service, Tender,
     catalogue::{Allergen, CategoryId},
     config::Config,
-    device::{Assurance, Consent, DeviceEvent, DeviceKind, Guest, Health, Key, Method},
+    device::{Alarm, Assurance, Consent, DeviceEvent, DeviceKind, Guest, Health, Key, Method},
     event::{Outcome, PaymentFact, Stage},
     fixture::CROISSANT,
     rig::{Rig, ivan, jane},
@@ -124,6 +124,9 @@ fn devices() -> impl Strategy<Value = DeviceEvent> {
     prop_oneof![
         1 => any::<bool>().prop_map(DeviceEvent::Presence),
         1 => select(vec![Key::Up, Key::Down, Key::Select, Key::Back, Key::Help]).prop_map(DeviceEvent::Key),
+        1 => select(vec![Key::Up, Key::Down, Key::Select, Key::Back, Key::Help]).prop_map(DeviceEvent::KeyHeld),
+        1 => select(vec![Alarm::BoardMismatch, Alarm::CaseOpened])
+            .prop_map(|alarm| DeviceEvent::Alarm { alarm, detail: "walk".into() }),
         1 => any::<bool>().prop_map(DeviceEvent::Headphones),
         4 => token().prop_map(|token| DeviceEvent::CardSeen {
             token,

@@ -14,7 +14,7 @@ use cem_contract::{NewEvent, data, kinds};
 use edge_db::{AttemptNote, AttemptRow, AttemptState, Class, Commit, OrderCounter, OrderRow, OrderState, TerminalRow};
 use kiosk_core::{
     By, CommandKind, Currency, Event, Id, Minor, Now, PlacedOrder, PricedLine, Record, Stage, Tender,
-    device::Consent,
+    device::{Alarm, Consent},
     event::{BasketAction, Outcome, PaymentFact, Problem, Progress, TaskKind, TerminalBook, Trigger},
     ids::IdMaker,
     till::{Entry, EntryKind},
@@ -152,6 +152,7 @@ impl Recorder {
             Event::VisitEnded { outcome, duration_ms, touches } => (kinds::VISIT_ENDED, ended(*outcome, *duration_ms, *touches)),
             Event::HelpCalled { .. } => (kinds::HELP_CALLED, self.help()),
             Event::ProblemShown { problem, stage } => (kinds::PROBLEM_SHOWN, problem_shown(*problem, *stage)),
+            Event::AlarmRaised { alarm, detail } => (kinds::DEVICE_ALARM, alarm_raised(*alarm, detail)),
             Event::ConsentChanged { from, to } => (kinds::CONSENT_CHANGED, consent_changed(*from, *to)),
             Event::Booked(entry) => return self.booked(entry, currency),
             Event::StaffSignedIn { staff } => (kinds::STAFF_SIGNED_IN, signed_in(staff)),
@@ -402,6 +403,10 @@ fn overridden(event: &Event, currency: Currency) -> Value {
 fn consent_changed(from: Consent, to: Consent) -> Value {
     let (from, to) = (words::consent(from).word().into(), words::consent(to).word().into());
     data::ConsentChanged { from, to, text_version: CONSENT_TEXTS.into() }.to_value()
+}
+
+fn alarm_raised(alarm: Alarm, detail: &str) -> Value {
+    serde_json::json!({ "alarm": words::alarm(alarm), "detail": detail, "by": "kiosk" })
 }
 
 fn placed(order: &PlacedOrder, currency: Currency) -> data::OrderPlaced {

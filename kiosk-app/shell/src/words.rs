@@ -3,7 +3,7 @@
 use edge_db::AttemptKind;
 use kiosk_core::{
     By, ClockQuality, CommandKind, Service, Stage, Tender,
-    device::{Assurance, Consent, Method},
+    device::{Alarm, Assurance, Consent, Method},
     event::{BasketAction, Outcome, Problem, Progress, TaskKind, Trigger},
 };
 
@@ -143,6 +143,16 @@ pub(crate) fn problem(problem: Problem) -> &'static str {
         Problem::UnknownCard => "unknown_card",
         Problem::CannotRecord => "cannot_record",
         Problem::SoldOut => "sold_out",
+    }
+}
+
+pub(crate) fn alarm(alarm: Alarm) -> &'static str {
+    match alarm {
+        Alarm::BoardMismatch => "board_mismatch",
+        Alarm::BoardFault => "board_fault",
+        Alarm::BoardRestarted => "board_restarted",
+        Alarm::HostPowerCycled => "host_power_cycled",
+        Alarm::CaseOpened => "case_opened",
     }
 }
 

@@ -31,6 +31,7 @@ fn bytes_to_the_board() {
     check(ToMcu::UpdateData { offset: 32, bytes: [5; 32] }, &with(&[7, 32], [5; 32]));
     check(ToMcu::UpdateSignature { half: 1, bytes: [6; 32] }, &with(&[8, 1], [6; 32]));
     check(ToMcu::UpdateCommit, &[9]);
+    check(ToMcu::SetTime { utc_s: 1_795_253_460 }, &[10, 0xD4, 0xC9, 0x85, 0xD8, 6]);
 }
 
 #[test]
@@ -43,6 +44,8 @@ fn bytes_to_the_host() {
     check(ToHost::KeyRepeat(Key::Help), &[13, 4]);
     check(ToHost::Update { state: UpdateState::RolledBack, offset: 32 }, &[14, 8, 32]);
     check(ToHost::Fault { fault: Fault::UpdateRolledBack, detail: 3 }, &[6, 8, 3]);
+    check(ToHost::Clock { utc_s: 300, age_s: 7 }, &[15, 0xAC, 2, 7]);
+    check(ToHost::Layout { pins: 300 }, &[16, 0xAC, 2]);
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(super) fn start() -> Start {
         block: 7,
         words: None,
         standing: (UpdateState::Confirmed, 0),
+        pins: pins::checksum(&pins::FIRMWARE),
     }
 }
 

@@ -18,8 +18,20 @@ fn after_hello_the_host_is_told_how_everything_is_in_one_go() {
             ToHost::Contact { contact: Contact::Tamper, open: false },
             ToHost::Climate { centi_celsius: 2000, fan_percent: 0, ambient: 127, supply_mv: 12_003 },
             ToHost::Update { state: UpdateState::Confirmed, offset: 0 },
+            ToHost::Layout { pins: pins::checksum(&pins::FIRMWARE) },
         ]
     );
+}
+
+#[test]
+fn the_board_keeps_the_time_for_a_host_that_was_switched_off() {
+    let mut bench = Bench::new(start());
+    bench.hello(Features::ALL);
+    bench.send(&ToMcu::SetTime { utc_s: 1_795_253_460 });
+    bench.news();
+    bench.pass(90_000, false);
+    bench.hello(Features::ALL);
+    assert!(bench.news().contains(&ToHost::Clock { utc_s: 1_795_253_550, age_s: 90 }));
 }
 
 #[test]
@@ -42,8 +54,11 @@ fn even_the_worst_start_fits_into_one_step() {
         words: Some(words),
         standing: (UpdateState::RolledBack, u32::MAX),
         boots: u32::MAX,
+        pins: u32::MAX,
         ..start()
     });
+    bench.hello(Features::ALL);
+    bench.send(&ToMcu::SetTime { utc_s: u32::MAX });
     bench.levels.supply = 1;
     bench.pass(400_000, false);
     bench.hello(Features::ALL);

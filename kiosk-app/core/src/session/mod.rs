@@ -32,7 +32,7 @@ use crate::{
     catalogue::{Allergen, CategoryId, Lang, Service},
     config::Config,
     desk::{DeskIntent, DeskView},
-    device::{Assurance, DeviceEvent, DeviceKind, Guest, Health, Method},
+    device::{Ambient, Assurance, DeviceEvent, DeviceKind, Guest, Health, Method, Pad},
     effect::Who,
     event::{PlacedOrder, Problem, Stage},
     ids::Id,
@@ -162,6 +162,10 @@ pub struct Snapshot {
     pub receipt_printed: bool,
     /// Devices that are not `Ok`.
     pub devices: Vec<(DeviceKind, Health)>,
+    /// Keys of the tactile pad that move the focus: up, down, select. Help and back are taken by the session.
+    pub pad: Pad,
+    /// How light it is around the kiosk.
+    pub ambient: Ambient,
     /// Large text, high contrast.
     pub easy_access: bool,
     /// Visit id, `None` at attract.
@@ -190,6 +194,10 @@ pub struct Session {
     attract_reset_ms: Option<u64>,
     present_since_ms: Option<u64>,
     devices: Vec<(DeviceKind, Health)>,
+    pad: Pad,
+    /// The pad has moved the focus at this attract screen.
+    pad_moved: bool,
+    ambient: Ambient,
     /// Receipts at the printer; they outlive their visit.
     prints: Vec<Print>,
 }
@@ -273,6 +281,9 @@ impl Session {
             attract_reset_ms: None,
             present_since_ms: None,
             devices: Vec::new(),
+            pad: Pad::default(),
+            pad_moved: false,
+            ambient: Ambient::default(),
             prints: Vec::new(),
         }
     }
@@ -305,6 +316,9 @@ impl Session {
         match event {
             DeviceEvent::Presence(near) => self.presence(turn, near),
             DeviceEvent::Key(key) => self.key(turn, key),
+            DeviceEvent::KeyHeld(key) => self.key_held(turn, key),
+            DeviceEvent::Ambient(ambient) => self.ambient = ambient,
+            DeviceEvent::Alarm { alarm, detail } => self.alarm(turn, alarm, detail),
             DeviceEvent::Headphones(_) => self.alive(turn),
             DeviceEvent::CardSeen { token, method, assurance, counter } => {
                 self.card_seen(turn, token, method, assurance, counter);

@@ -13,6 +13,8 @@ impl Session {
             overlay: self.shown_overlay(config.ask_service),
             lang: if usize::from(self.lang.0) < catalogue.languages.len() { self.lang } else { Lang(0) },
             devices: self.devices.clone(),
+            pad: self.pad,
+            ambient: self.ambient,
             easy_access: self.easy_access,
             pay_at_counter: config.pay_at_counter,
             pay: PayView::None,

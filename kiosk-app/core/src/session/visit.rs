@@ -1,12 +1,12 @@
 //! How a visit begins, moves from stage to stage, and ends.
 
-use super::{Overlay, PayView, Session, Visit, turn::Turn, turn::Undo};
+use super::{Overlay, PayView, Session, Visit, language_tag, turn::Turn, turn::Undo};
 use crate::{
     basket::{Basket, Priced},
     catalogue::{CategoryId, Lang, Service},
     config::Config,
-    device::{DeviceKind, Key},
-    effect::Signal,
+    device::{Alarm, DeviceKind, Key},
+    effect::{Signal, Who},
     event::{Event, Outcome, Problem, Progress, Stage, Trigger},
     intent::Intent,
     now::Now,
@@ -153,6 +153,7 @@ impl Session {
         self.stage = Stage::Attract;
         self.lang = language;
         self.easy_access = false;
+        self.pad_moved = false;
         self.close_overlay();
     }
 
@@ -182,14 +183,40 @@ impl Session {
     }
 
     pub(super) fn key(&mut self, turn: &mut Turn<'_>, key: Key) {
-        let intent = match key {
-            Key::Help => Intent::CallPerson,
-            Key::Back => Intent::Back,
-            // Moving the focus is the screen's business; at the attract screen there is nothing else to select.
-            Key::Select if self.visit.is_none() => Intent::Begin,
-            Key::Select | Key::Up | Key::Down => Intent::Touched,
-        };
-        self.intent(turn, intent);
+        let asks = matches!(self.overlay, Some(Overlay::StillThere { .. }));
+        match key {
+            Key::Help => self.intent(turn, Intent::CallPerson),
+            Key::Back => self.intent(turn, Intent::Back),
+            // Any key is the answer, and does nothing else.
+            _ if asks => self.intent(turn, Intent::StillHere),
+            Key::Select if self.visit.is_none() && !self.pad_moved => self.intent(turn, Intent::Begin),
+            // Where the focus stands is the screen's business. What is selected comes back as an intent, and counts then.
+            Key::Select => {
+                self.alive(turn);
+                self.pad.push(key);
+            }
+            Key::Up | Key::Down => {
+                self.pad_moved |= self.visit.is_none();
+                self.intent(turn, Intent::Touched);
+                self.pad.push(key);
+            }
+        }
+    }
+
+    /// Up and down go on while they are held. That is one touch.
+    pub(super) fn key_held(&mut self, turn: &Turn<'_>, key: Key) {
+        if matches!(key, Key::Up | Key::Down) {
+            self.alive(turn);
+            self.pad.push(key);
+        }
+    }
+
+    /// Belongs to the device and not to the guest in front of it.
+    pub(super) fn alarm(&mut self, turn: &mut Turn<'_>, alarm: Alarm, detail: String) {
+        if turn.events.is_empty() {
+            turn.who = Some(Who { language: language_tag(turn.catalogue, turn.config.language), ..Who::default() });
+            turn.event(Event::AlarmRaised { alarm, detail });
+        }
     }
 
     pub(super) fn presence(&mut self, turn: &mut Turn<'_>, near: bool) {

@@ -194,6 +194,51 @@ fn keys_call_help_and_go_back() {
 }
 
 #[test]
+fn keys_that_move_the_focus_reach_the_screen_in_order_even_when_it_looks_late() {
+    let mut rig = Rig::browsing();
+    let seen = rig.see().pad.count();
+    for key in [Key::Down, Key::Down, Key::Up, Key::Select] {
+        rig.device(DeviceEvent::Key(key));
+    }
+    rig.device(DeviceEvent::KeyHeld(Key::Down)).device(DeviceEvent::KeyHeld(Key::Select));
+    let pad = rig.see().pad;
+    assert_eq!(pad.since(seen).collect::<Vec<_>>(), [Key::Down, Key::Down, Key::Up, Key::Select, Key::Down]);
+    assert_eq!(pad.since(pad.count()).count(), 0);
+    (0..20).for_each(|_| _ = rig.device(DeviceEvent::Key(Key::Down)));
+    assert_eq!(rig.see().pad.since(seen).count(), crate::device::Pad::KEPT);
+}
+
+#[test]
+fn the_answer_to_still_there_is_any_key_and_that_key_does_nothing_else() {
+    let mut rig = Rig::browsing();
+    let seen = rig.see().pad.count();
+    rig.wait(Config::default().idle_ms);
+    assert!(matches!(rig.see().overlay, Some(Overlay::StillThere { .. })));
+    rig.device(DeviceEvent::Key(Key::Select));
+    assert_eq!((rig.see().overlay, rig.see().pad.count()), (None, seen));
+}
+
+#[test]
+fn at_the_attract_screen_select_begins_unless_the_pad_has_gone_somewhere_else() {
+    let mut rig = Rig::new();
+    rig.device(DeviceEvent::Key(Key::Down)).device(DeviceEvent::Key(Key::Select));
+    assert_eq!((rig.see().stage, rig.see().pad.count()), (Stage::Attract, 2));
+}
+
+#[test]
+fn an_alarm_belongs_to_the_device_and_not_to_the_guest_in_front_of_it() {
+    let mut rig = Rig::browsing();
+    rig.device(DeviceEvent::Alarm { alarm: crate::device::Alarm::CaseOpened, detail: "door".into() });
+    let alarm = rig.last.iter().find_map(|effect| match effect {
+        Effect::Record(record) => Some(record.clone()),
+        _ => None,
+    });
+    let record = alarm.unwrap();
+    assert_eq!((record.visit, record.visitor), (None, None));
+    assert!(matches!(record.events[..], [Event::AlarmRaised { .. }]));
+}
+
+#[test]
 fn a_new_menu_waits_for_the_next_guest() {
     let mut rig = Rig::browsing();
     let mut menu = crate::fixture::cafe();
