@@ -15,15 +15,10 @@ use embassy_rp::{
     pwm::{Config, Pwm},
 };
 use embassy_time::{Duration, Instant, Ticker};
-use peripheral_icd::UpdateState;
 use peripheral_logic::{
-    Board, FlashJob, Input, Outputs, SAMPLE_MS, Start,
-    flash::{self, ARRIVING, Flash, SECTOR},
-    journal::{Journal, Kind},
+    Board, FlashJob, Input, Keeper, Outputs, SAMPLE_MS, Start,
     light::{DARK, FRAME_MS, Frame},
-    signature,
     sound::Tone,
-    update,
 };
 
 /// The pins that are driven.
@@ -96,16 +91,15 @@ fn buzzer_config(tone: Option<Tone>) -> Config {
 struct Brain {
     board: Board,
     hands: Hands,
-    store: Store,
-    journal: Option<Journal>,
+    keeper: Keeper<Store>,
     shown: Frame,
     frame_at: u64,
 }
 
 #[embassy_executor::task]
-pub(crate) async fn run(start: Start, mut senses: Senses, hands: Hands, store: Store, journal: Option<Journal>) -> ! {
+pub(crate) async fn run(start: Start, mut senses: Senses, hands: Hands, keeper: Keeper<Store>) -> ! {
     let board = Board::new(now(), start);
-    let mut brain = Brain { board, hands, store, journal, shown: DARK, frame_at: 0 };
+    let mut brain = Brain { board, hands, keeper, shown: DARK, frame_at: 0 };
     let mut ticker = Ticker::every(Duration::from_millis(SAMPLE_MS));
     loop {
         // The ticker first: a flood of bytes must not stop the clock.
@@ -135,19 +129,20 @@ impl Brain {
             let out = self.board.step(now(), next);
             self.hands.obey(&out, self.board.is_open());
             ports::say(out.port, out.bytes());
-            if out.confirm
-                && let Some(journal) = &mut self.journal
-            {
-                // Not confirmed is rolled back at the next start: safe, and told.
-                let _ = update::confirm(&mut self.store, journal);
+            if out.confirm {
+                self.keeper.confirm();
             }
             if out.restart {
                 watch::restart();
             }
             if let Some(job) = out.job {
-                input = Some(self.work(job));
+                if let FlashJob::Check(..) = job {
+                    // 1.4 s in the emulator, which knows nothing of a flash cache that misses.
+                    watch::allow(Duration::from_secs(6));
+                }
+                input = Some(self.keeper.work(job, &self.board));
             } else if out.reserve {
-                input = self.reserve();
+                input = self.keeper.reserve();
             }
         }
     }
@@ -164,48 +159,5 @@ impl Brain {
             self.shown = frame;
             ring::NEXT.signal(frame);
         }
-    }
-
-    fn work(&mut self, job: FlashJob) -> Input {
-        match job {
-            FlashJob::Write(at) => Input::Written(self.write(at)),
-            FlashJob::Check(length, crc) => Input::Checked(self.check(length, crc)),
-        }
-    }
-
-    fn write(&mut self, at: u32) -> bool {
-        let page = *self.board.page();
-        let erased = !at.is_multiple_of(SECTOR) || self.store.erase(at).is_ok();
-        let mut back = [0; flash::PAGE];
-        erased && self.store.program(at, &page).is_ok() && self.store.read(at, &mut back).is_ok() && back == page
-    }
-
-    /// Whole, signed by the holder of the provisioned key, and noted in the journal.
-    fn check(&mut self, length: u32, crc: u32) -> UpdateState {
-        // 1.4 s in the emulator, which knows nothing of a flash cache that misses.
-        watch::allow(Duration::from_secs(6));
-        if flash::crc_of(&mut self.store, ARRIVING, length) != Ok(crc) {
-            return UpdateState::WrongCrc;
-        }
-        // SAFETY: flash, mapped into memory; nobody writes to it while this borrow lasts.
-        let program = unsafe { core::slice::from_raw_parts((0x1000_0000 + ARRIVING) as *const u8, length as usize) };
-        let key = flash::update_key(&mut self.store);
-        if !key.is_some_and(|key| signature::verify(&key, program, self.board.signature())) {
-            return UpdateState::WrongSignature;
-        }
-        let Some(journal) = &mut self.journal else { return UpdateState::FlashFault };
-        match update::stage(&mut self.store, journal, length, crc) {
-            Ok(()) => UpdateState::Accepted,
-            Err(_) => UpdateState::FlashFault,
-        }
-    }
-
-    /// A fresh block of session ids. Without one no new session is opened, which is safe.
-    fn reserve(&mut self) -> Option<Input> {
-        let journal = self.journal.as_mut()?;
-        let [block, boots, _] = journal.get(Kind::Start)?;
-        let block = block.wrapping_add(1);
-        journal.append(&mut self.store, Kind::Start, [block, boots, 0]).ok()?;
-        Some(Input::Reserved(block))
     }
 }

@@ -47,11 +47,7 @@ use embassy_rp::{
     pio, uart, usb,
 };
 use peripheral_icd::{Firmware, ResetCause, pins};
-use peripheral_logic::{
-    FEATURES, Start,
-    journal::{Journal, Kind},
-    update,
-};
+use peripheral_logic::{FEATURES, Keeper, Known, Start};
 
 bind_interrupts!(pub(crate) struct Irqs {
     UART0_IRQ => uart::BufferedInterruptHandler<UART0>;
@@ -70,11 +66,9 @@ async fn main(spawner: Spawner) {
     let p = embassy_rp::init(Default::default());
     let mut watchdog = watch::start(p.WATCHDOG);
     let cause = watch::cause(&mut watchdog);
-    let mut store = store::Store::new(p.FLASH);
-    let (start, journal) = begin(&mut store, cause);
     // SAFETY: a static of initialised bytes.
     let [major, minor, patch] = unsafe { core::ptr::read_volatile(&raw const FIRMWARE_VERSION) };
-    let start = Start { firmware: Firmware { major, minor, patch }, ..start };
+    let (start, keeper) = begin(store::Store::new(p.FLASH), cause, Firmware { major, minor, patch });
 
     let uart = ports::uart(p.UART0, p.PIN_0, p.PIN_1);
     let usb = ports::usb(p.USB);
@@ -99,7 +93,7 @@ async fn main(spawner: Spawner) {
     run(&spawner, ports::usb_device(usb.device));
     run(&spawner, ports::usb_in(usb.receiver));
     run(&spawner, ports::usb_out(usb.sender));
-    run(&spawner, brain::run(start, senses, hands, store, journal));
+    run(&spawner, brain::run(start, senses, hands, keeper));
     run(&spawner, watch::run(watchdog));
 }
 
@@ -111,22 +105,16 @@ fn run<S>(spawner: &Spawner, task: Result<SpawnToken<S>, SpawnError>) {
     }
 }
 
-/// Reads the journal and takes a block of session ids that no start before has used. With flash that cannot be written
-/// the board runs all the same, in blocks taken from its number of ticks since power came on.
-fn begin(store: &mut store::Store, cause: ResetCause) -> (Start, Option<Journal>) {
+/// What flash and the last words know. With flash that cannot be written the board runs all the same, in blocks of session
+/// ids taken from its number of ticks since power came on.
+fn begin(store: store::Store, cause: ResetCause, firmware: Firmware) -> (Start, Keeper<store::Store>) {
     let words = last_words::take();
     let cause = match (cause, &words) {
         (ResetCause::Own, Some(_)) => ResetCause::Panic,
         (cause, _) => cause,
     };
-    let mut journal = Journal::open(store).ok();
-    let [block, boots, _] = journal.as_ref().and_then(|j| j.get(Kind::Start)).unwrap_or_default();
-    let (block, boots) = (block.wrapping_add(1), boots.wrapping_add(1));
-    let reserved = journal.as_mut().is_some_and(|j| j.append(store, Kind::Start, [block, boots, 0]).is_ok());
-    let block = if reserved { block } else { embassy_time::Instant::now().as_ticks() as u32 | 0x8_0000 };
-    let standing = journal.as_ref().map_or((peripheral_icd::UpdateState::Confirmed, 0), update::standing);
-    let firmware = Firmware { major: 0, minor: 0, patch: 0 };
+    let (keeper, Known { boots, block, standing }) = Keeper::open(store, embassy_time::Instant::now().as_ticks() as u32);
     let words = words.filter(|_| cause == ResetCause::Panic);
     let pins = pins::checksum(&pins::FIRMWARE);
-    (Start { features: FEATURES, firmware, cause, boots, block, words, standing, pins }, journal)
+    (Start { features: FEATURES, firmware, cause, boots, block, words, standing, pins }, keeper)
 }

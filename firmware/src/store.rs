@@ -30,4 +30,10 @@ impl Flash for Store {
     fn program(&mut self, at: u32, bytes: &[u8]) -> Result<(), FlashError> {
         self.0.blocking_write(at, bytes).map_err(|_| FlashError)
     }
+
+    fn mapped(&self, at: u32, length: u32) -> &[u8] {
+        let length = length.min((SIZE as u32).saturating_sub(at));
+        // SAFETY: flash is mapped into memory from there on; writing it takes `&mut self`.
+        unsafe { core::slice::from_raw_parts((0x1000_0000 + at) as *const u8, length as usize) }
+    }
 }

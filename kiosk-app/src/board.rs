@@ -2,14 +2,17 @@
 //! What the screens need to know of the board-config.
 
 use crate::ui::view_model::{BoardFacts, Side};
-use kiosk_shell::ShellHandle;
+use kiosk_shell::{MountedAt, ShellHandle};
 
 /// The facts of the board that the shell runs on.
 pub(crate) fn facts(handle: &ShellHandle) -> BoardFacts {
     let board = handle.board();
     BoardFacts {
-        // The board's own words are not this crate's to name; their spelling is.
-        terminal: board.terminal.as_ref().map(|terminal| side(&format!("{:?}", terminal.side()))),
+        terminal: board.terminal.as_ref().map(|terminal| match terminal.side() {
+            MountedAt::Left => Side::Left,
+            MountedAt::Right => Side::Right,
+            MountedAt::Below => Side::Below,
+        }),
         printer: board.printer.is_some(),
         reader: board.reader.is_some(),
         dpi: board.display.dpi,
@@ -20,12 +23,4 @@ pub(crate) fn facts(handle: &ShellHandle) -> BoardFacts {
 pub(crate) fn size(handle: &ShellHandle) -> (u32, u32) {
     let display = handle.board().display;
     (display.width_px, display.height_px)
-}
-
-fn side(word: &str) -> Side {
-    match word.to_ascii_lowercase().as_str() {
-        "left" => Side::Left,
-        "below" => Side::Below,
-        _ => Side::Right,
-    }
 }

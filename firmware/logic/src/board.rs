@@ -257,6 +257,11 @@ impl Board {
         self.intake.signature()
     }
 
+    /// What light and sound mean now.
+    pub fn signal(&self) -> Signal {
+        self.signal
+    }
+
     /// Frames that were refused since the start.
     pub fn refused(&self) -> u32 {
         self.refused

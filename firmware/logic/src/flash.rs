@@ -48,9 +48,21 @@ pub trait Flash {
     fn erase(&mut self, at: u32) -> Result<(), FlashError>;
     /// Programs `bytes`, which lie within one page.
     fn program(&mut self, at: u32, bytes: &[u8]) -> Result<(), FlashError>;
+    /// The chip as memory: `length` bytes from `at` on, cut where it ends.
+    fn mapped(&self, at: u32, length: u32) -> &[u8];
 }
 
 const MAGIC: &[u8; 4] = b"KEY1";
+
+/// The provisioned page with the public key that updates are signed with: what [`update_key`] reads.
+pub fn key_page(key: &[u8; 32]) -> [u8; 40] {
+    let mut page = [0; 40];
+    page[..4].copy_from_slice(MAGIC);
+    page[4..36].copy_from_slice(key);
+    let crc = crc32(&page[..36]);
+    page[36..].copy_from_slice(&crc.to_le_bytes());
+    page
+}
 
 /// The public key that updates are signed with, if one has been provisioned.
 pub fn update_key<F: Flash>(flash: &mut F) -> Option<[u8; 32]> {

@@ -15,6 +15,7 @@
 //! | [`host`] | The host's heartbeat and its supply |
 //! | [`words`] | What a panic leaves behind over a reset |
 //! | [`flash`], [`journal`], [`update`] | Where things lie in flash, what survives a power cut, which program runs |
+//! | [`keeper`] | What the board asks of flash, done |
 //! | [`signature`] | Whether a new program is one of ours |
 //!
 //! # Safe state
@@ -32,6 +33,7 @@ pub mod drawer;
 pub mod flash;
 pub mod host;
 pub mod journal;
+pub mod keeper;
 pub mod keys;
 pub mod light;
 pub mod presence;
@@ -41,6 +43,7 @@ pub mod update;
 pub mod words;
 
 pub use board::{Board, FlashJob, Input, Levels, Outputs, Port, Start};
+pub use keeper::{Keeper, Known};
 
 /// Time since the board started, milliseconds. It never wraps.
 pub type Millis = u64;

@@ -32,11 +32,28 @@
 //! [peripherals]
 //! kind = "serial"
 //! path = "/dev/kiosk-board"
+//! volume = 60               # of the buzzer, 0 to 100; 60 if left out
+//! reduced_motion = false    # true: the light ring never moves
+//! fitted = ["keypad", "presence", "light_ring", "drawer"]   # held against what the board says of itself
+//! firmware = "0.1.0"        # the oldest program that this kiosk wants on its board
+//!
+//! [peripherals.pins]        # GPIO numbers, all of them or no table; held against the program's own
+//! drawer = 13
 //! ```
+//!
+//! What the board says and the config does not, or the other way round, is an alarm and no reason to stop: see
+//! [`crate::peripherals`].
 
-use crate::receipt::CodePage;
+use crate::{
+    peripherals::{Expect, FITTED, version},
+    receipt::CodePage,
+};
+use peripheral_icd::pins;
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// What is fitted.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -217,7 +234,67 @@ pub enum Serial {
     Serial {
         /// A stable name, best a udev symlink.
         path: PathBuf,
+        /// Loudness of its buzzer, 0 to 100.
+        #[serde(default = "volume")]
+        volume: u8,
+        /// Nothing on its light ring moves.
+        #[serde(default)]
+        reduced_motion: bool,
+        /// Words of [`FITTED`]: what is connected to it. Not checked where it is left out.
+        fitted: Option<Vec<String>>,
+        /// `major.minor.patch`: the oldest program that will do.
+        firmware: Option<String>,
+        /// GPIO numbers by [`pins::Part::word`].
+        pins: Option<BTreeMap<String, u8>>,
     },
+}
+
+fn volume() -> u8 {
+    60
+}
+
+impl Serial {
+    /// What the board is held against.
+    pub fn expect(&self) -> Expect {
+        let Self::Serial { fitted, firmware, pins, .. } = self;
+        Expect {
+            fitted: fitted.as_ref().map(|words| words.iter().filter_map(|word| feature(word)).collect()),
+            firmware: firmware.as_deref().and_then(version),
+            pins: pins.as_ref().map(|table| pins::checksum(&in_order(table))),
+        }
+    }
+
+    fn fault(&self) -> Option<(&'static str, String)> {
+        let Self::Serial { volume, fitted, firmware, pins, .. } = self;
+        if *volume > 100 {
+            return Some(("peripherals.volume", format!("{volume} is not in 0..=100")));
+        }
+        if let Some(word) = fitted.iter().flatten().find(|word| feature(word).is_none()) {
+            let words: Vec<&str> = FITTED.iter().map(|(word, _)| *word).collect();
+            return Some(("peripherals.fitted", format!("'{word}' is not known; there are {}", words.join(", "))));
+        }
+        if firmware.as_deref().is_some_and(|text| version(text).is_none()) {
+            return Some(("peripherals.firmware", "must be three numbers, such as 0.1.0".to_owned()));
+        }
+        let parts = || pins::FIRMWARE.iter().map(|(part, _)| part.word());
+        let table = pins.as_ref()?;
+        let unknown = table.keys().find(|word| !parts().any(|part| part == word.as_str()));
+        let missing = parts().find(|part| !table.contains_key(*part));
+        let why = unknown.map(|word| format!("'{word}' is no part of a board"));
+        let why =
+            why.or_else(|| missing.map(|part| format!("{part} is missing; name the pin of every part, or leave the table out")));
+        why.map(|why| ("peripherals.pins", why))
+    }
+}
+
+/// The feature that a word of `fitted` stands for.
+fn feature(word: &str) -> Option<peripheral_icd::Features> {
+    FITTED.iter().find(|(known, _)| *known == word).map(|(_, feature)| *feature)
+}
+
+/// As the checksum takes them.
+fn in_order(table: &BTreeMap<String, u8>) -> Vec<(pins::Part, u8)> {
+    pins::FIRMWARE.iter().filter_map(|(part, _)| Some((*part, *table.get(part.word())?))).collect()
 }
 
 /// What is wrong with a board-config, with file, line, key and cure.
@@ -281,7 +358,7 @@ impl BoardConfig {
         if let Some(Printer::File { path, .. } | Printer::Serial { path, .. }) = &mut board.printer {
             *path = base.join(&*path);
         }
-        if let Some(Serial::Serial { path }) = &mut board.peripherals {
+        if let Some(Serial::Serial { path, .. }) = &mut board.peripherals {
             *path = base.join(&*path);
         }
         Ok(board)
@@ -331,6 +408,7 @@ impl BoardConfig {
                 }
                 _ => None,
             })
+            .or_else(|| self.peripherals.as_ref().and_then(Serial::fault))
             .or_else(|| self.printer.as_ref().and_then(|p| range("printer.columns", p.columns().into(), 24, 64)))
     }
 }
@@ -421,6 +499,33 @@ mod tests {
         assert_eq!(text, "dir/b.toml:10: terminal.password: must be six digits, as set at the terminal");
         let text = message(&GOOD.replace("10.0.0.2:20007", "10.0.0.2"));
         assert!(text.starts_with("dir/b.toml:9: terminal.address: '10.0.0.2' is not host:port"), "{text}");
+    }
+
+    #[test]
+    fn what_is_expected_of_the_microcontroller_board_is_checked_word_by_word() {
+        let with = |rest: &str| format!("{GOOD}\n[peripherals]\nkind = \"serial\"\npath = \"tty\"\n{rest}");
+        let text = message(&with("fitted = [\"keypad\", \"kettle\"]\n"));
+        assert!(text.starts_with("dir/b.toml:22: peripherals.fitted: 'kettle' is not known; there are keypad, "), "{text}");
+        let text = message(&with("firmware = \"1.0\"\n"));
+        assert_eq!(text, "dir/b.toml:22: peripherals.firmware: must be three numbers, such as 0.1.0");
+        let text = message(&with("volume = 101\n"));
+        assert_eq!(text, "dir/b.toml:22: peripherals.volume: 101 is not in 0..=100");
+        let text = message(&with("[peripherals.pins]\ndrawer = 13\n"));
+        assert!(text.contains("peripherals.pins: uart_tx is missing"), "{text}");
+        let table: String = pins::FIRMWARE.iter().map(|(part, gpio)| format!("{} = {gpio}\n", part.word())).collect();
+        let good = BoardConfig::parse(&with(&format!("[peripherals.pins]\n{table}")), Path::new("b.toml")).unwrap();
+        let expect = good.peripherals.unwrap().expect();
+        assert_eq!((expect.pins, expect.fitted), (Some(pins::checksum(&pins::FIRMWARE)), None));
+    }
+
+    #[test]
+    fn every_board_config_that_comes_with_the_product_can_be_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../board-configs");
+        for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if file.extension().is_some_and(|extension| extension == "toml") {
+                BoardConfig::load(&file).unwrap();
+            }
+        }
     }
 
     #[test]

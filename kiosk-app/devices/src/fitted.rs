@@ -4,6 +4,7 @@ use crate::{
     BoardConfig, FilePrinter, PaymentTerminal, Peripherals, ReceiptPrinter, SerialBoard, SidecarReader, TagReader, TcpPrinter,
     ZvtTerminal, board,
     nexo::{NexoLimits, NexoNames, NexoTerminal, Pin},
+    peripherals::Comfort,
     zvt::{SlipsTo, ZvtLimits, ZvtPassword},
 };
 use std::time::Duration;
@@ -47,7 +48,10 @@ pub fn open_printer(config: &BoardConfig) -> Option<Box<dyn ReceiptPrinter>> {
 /// The microcontroller board, if one is fitted.
 pub fn open_peripherals(config: &BoardConfig) -> std::io::Result<Option<Box<dyn Peripherals>>> {
     Ok(match &config.peripherals {
-        Some(board::Serial::Serial { path }) => Some(Box::new(SerialBoard::new(path)?)),
+        Some(serial @ board::Serial::Serial { path, volume, reduced_motion, .. }) => {
+            let comfort = Comfort { reduced_motion: *reduced_motion, volume: *volume };
+            Some(Box::new(SerialBoard::new(path)?.expecting(serial.expect()).with_comfort(comfort)))
+        }
         None => None,
     })
 }

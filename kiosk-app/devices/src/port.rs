@@ -160,6 +160,28 @@ impl Waker {
     }
 }
 
+/// For what this machine may be silent longer than a board bears without being told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grace {
+    /// It, or this program, is about to start again: 180 s.
+    Boot,
+    /// It is about to install: 600 s.
+    Update,
+    /// A payment begins at the terminal: 180 s.
+    Payment,
+}
+
+/// What a board should know of its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// What this program is there for makes progress. A board that does not hear this for a while calls the host dead.
+    Alive,
+    /// Silence is to be expected.
+    AskTime(Grace),
+    /// What time it is, by a source that can be trusted: seconds since 1970.
+    Time(u32),
+}
+
 /// The microcontroller board: senses and hands.
 pub trait Peripherals: Send {
     /// The next event, `None` after `timeout` or a wake. The board's coming and going is
@@ -168,6 +190,13 @@ pub trait Peripherals: Send {
 
     /// Light and sound. Kept and shown again when the board comes back.
     fn show(&mut self, signal: Signal);
+
+    /// What the board should know of its host.
+    fn tell(&mut self, notice: Notice);
+
+    /// Seconds since 1970 by the board's crystal, where a host has told it the time before; handed out once a session. For
+    /// a machine that has lost the time, and no proof of anything.
+    fn kept_time(&mut self) -> Option<u32>;
 
     /// Pulses the cash drawer once. Never repeated by the adapter; false if the command could not be written.
     fn open_drawer(&mut self) -> bool;

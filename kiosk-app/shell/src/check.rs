@@ -250,7 +250,7 @@ fn printer(board: &BoardConfig, opened: Option<Box<dyn ReceiptPrinter>>) -> Find
 
 fn peripherals(board: &BoardConfig, opened: std::io::Result<Option<Box<dyn Peripherals>>>) -> Finding {
     let part = Part::Board;
-    let Some(Serial::Serial { path }) = &board.peripherals else { return Finding::not_fitted(part) };
+    let Some(Serial::Serial { path, .. }) = &board.peripherals else { return Finding::not_fitted(part) };
     let path = path.display();
     let mut hand = match opened {
         Ok(Some(hand)) => hand,
@@ -262,6 +262,13 @@ fn peripherals(board: &BoardConfig, opened: std::io::Result<Option<Box<dyn Perip
         match hand.next(LISTEN) {
             Some(DeviceEvent::Health(DeviceKind::Peripherals, Health::Ok)) => {
                 return Finding::works(part, format!("{path} answers"));
+            }
+            Some(DeviceEvent::Alarm { detail, .. }) => {
+                return Finding::doubtful(
+                    part,
+                    format!("{path}: {detail}"),
+                    "compare the board with [peripherals] of the board-config",
+                );
             }
             Some(DeviceEvent::Health(DeviceKind::Peripherals, _)) | None => break,
             Some(_) => {}

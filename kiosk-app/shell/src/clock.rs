@@ -5,7 +5,10 @@ use kiosk_core::{ClockQuality, Now};
 use rustix::time::{ClockId, clock_gettime};
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,6 +21,10 @@ const SYNCHRONIZED: &str = "/run/systemd/timesync/synchronized";
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Now;
+
+    /// What time it is now by somebody else's clock, milliseconds since 1970: counted on from here for as long as this clock
+    /// has none of its own, and marked as estimated.
+    fn hint(&self, utc_ms: i64);
 }
 
 /// The machine's clocks: `CLOCK_BOOTTIME` for time-outs, which counts through a suspend and never steps, and the
@@ -25,6 +32,8 @@ pub trait Clock: Send + Sync {
 #[derive(Debug)]
 pub struct SystemClock {
     zone: TimeZone,
+    /// Milliseconds since 1970 at which the monotonic clock stood at zero, by a hint; 0 without one.
+    hint_ms: AtomicI64,
 }
 
 impl SystemClock {
@@ -35,7 +44,7 @@ impl SystemClock {
 
     /// A clock in a zone chosen by the shop.
     pub fn in_zone(zone: TimeZone) -> Self {
-        Self { zone }
+        Self { zone, hint_ms: AtomicI64::new(0) }
     }
 }
 
@@ -48,7 +57,13 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Now {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        judge(&self.zone, boot_ms(), millis(since_epoch), Path::new(SYNCHRONIZED).exists())
+        let hint_ms = self.hint_ms.load(Ordering::Relaxed);
+        judge(&self.zone, boot_ms(), millis(since_epoch), Path::new(SYNCHRONIZED).exists(), hint_ms)
+    }
+
+    fn hint(&self, utc_ms: i64) {
+        let zero = utc_ms.saturating_sub(i64::try_from(boot_ms()).unwrap_or(i64::MAX));
+        self.hint_ms.store(zero, Ordering::Relaxed);
     }
 }
 
@@ -74,6 +89,13 @@ impl Clock for VirtualClock {
     fn now(&self) -> Now {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn hint(&self, utc_ms: i64) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.quality == ClockQuality::Unset {
+            (now.utc_ms, now.quality) = (Some(utc_ms), ClockQuality::Estimated);
+        }
+    }
 }
 
 fn boot_ms() -> u64 {
@@ -87,7 +109,9 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn judge(zone: &TimeZone, mono_ms: u64, utc_ms: i64, synchronized: bool) -> Now {
+fn judge(zone: &TimeZone, mono_ms: u64, utc_ms: i64, synchronized: bool, hint_ms: i64) -> Now {
+    let by_hint = hint_ms.saturating_add_unsigned(mono_ms);
+    let (utc_ms, synchronized) = if utc_ms < FLOOR_MS && by_hint >= FLOOR_MS { (by_hint, false) } else { (utc_ms, synchronized) };
     let quality = match (utc_ms < FLOOR_MS, synchronized) {
         (true, _) => ClockQuality::Unset,
         (false, true) => ClockQuality::Synced,
@@ -109,21 +133,30 @@ mod tests {
 
     #[test]
     fn a_clock_before_this_program_existed_is_unset() {
-        let now = judge(&TimeZone::UTC, 7, FLOOR_MS - 1, true);
+        let now = judge(&TimeZone::UTC, 7, FLOOR_MS - 1, true, 0);
         assert_eq!((now.utc_ms, now.quality), (None, ClockQuality::Unset));
     }
 
     #[test]
     fn a_clock_is_synced_only_when_the_system_says_so() {
-        assert_eq!(judge(&TimeZone::UTC, 7, FLOOR_MS, false).quality, ClockQuality::Estimated);
-        assert_eq!(judge(&TimeZone::UTC, 7, FLOOR_MS, true).quality, ClockQuality::Synced);
+        assert_eq!(judge(&TimeZone::UTC, 7, FLOOR_MS, false, 0).quality, ClockQuality::Estimated);
+        assert_eq!(judge(&TimeZone::UTC, 7, FLOOR_MS, true, 0).quality, ClockQuality::Synced);
     }
 
     #[test]
     fn the_offset_follows_summer_time() {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
-        assert_eq!(judge(&zone, 7, FLOOR_MS, true).offset_min, 60);
-        assert_eq!(judge(&zone, 7, FLOOR_MS + 181 * 86_400_000, true).offset_min, 120);
+        assert_eq!(judge(&zone, 7, FLOOR_MS, true, 0).offset_min, 60);
+        assert_eq!(judge(&zone, 7, FLOOR_MS + 181 * 86_400_000, true, 0).offset_min, 120);
+    }
+
+    #[test]
+    fn a_hint_counts_only_while_the_clock_was_never_set_and_is_not_called_sure() {
+        let now = judge(&TimeZone::UTC, 7, 0, true, FLOOR_MS + 1_000);
+        assert_eq!((now.utc_ms, now.quality), (Some(FLOOR_MS + 1_007), ClockQuality::Estimated));
+        let now = judge(&TimeZone::UTC, 7, FLOOR_MS + 5, true, FLOOR_MS + 1_000);
+        assert_eq!((now.utc_ms, now.quality), (Some(FLOOR_MS + 5), ClockQuality::Synced));
+        assert_eq!(judge(&TimeZone::UTC, 7, 0, true, 99).quality, ClockQuality::Unset);
     }
 
     #[test]

@@ -89,15 +89,15 @@ impl Shell {
         let (sender, inbox) = mailbox();
         let stopping = Stopping::default();
         let (end, alive) = channel();
-        let wires = Wires::new(sender.clone(), stopping.clone(), end);
+        let beats = Arc::<AtomicU64>::default();
+        let wires = Wires::new(sender.clone(), stopping.clone(), end).counting(beats.clone());
         let hands = Hands::start(fitted, &wires, currency.clone()).context("the adapters could not be started")?;
         content::watch(known, wires).context("the content could not be watched")?;
         let asked = config.agent.as_ref().map(|agent| agent::answer_at(agent, disk.outbox.clone())).transpose();
         let asked = asked.context("agent.answer: the socket cannot be made")?;
         let journal = Box::new(OutboxJournal::new(disk.outbox));
         let engine = Engine::new(disk.kiosk, disk.recorder, journal, Box::new(hands));
-        let handle = ShellHandle { sender, beats: Arc::default(), content: shown.clone(), board };
-        let beats = handle.beats.clone();
+        let handle = ShellHandle { sender, beats: beats.clone(), content: shown.clone(), board };
         let work = Loop { engine, inbox, clock, sink, beats, shown, currency, pending: None, last: None };
         let thread = thread::Builder::new().name("shell".to_owned()).spawn(move || run_to_the_end(work))?;
         Ok(Self { handle, stopping, thread: Some(thread), alive, _asked: asked })

@@ -230,7 +230,9 @@ pub(crate) fn fit(config: &KioskConfig, board: &BoardConfig, shown: &Shown, cloc
         reader: open_reader(board).map(|reader| (reader, pseudonyms)),
         terminal: open_terminal(board),
         printer: open_printer(board).map(|printer| (printer, renderer(board, shown.clone(), clock.clone()))),
-        board: open_peripherals(board).context("the microcontroller board cannot be opened")?,
+        board: open_peripherals(board)
+            .context("the microcontroller board cannot be opened")?
+            .map(|peripherals| (peripherals, clock.clone())),
         agent: config.agent.as_ref().map(|paths| agent(paths, config, clock)),
         backend: config.agent.as_ref().map(|paths| backend_at(&paths.ask)),
     })

@@ -1,10 +1,16 @@
-//! The microcontroller board, simulated: peripheral-icd on a pseudo-terminal.
+//! The microcontroller board, simulated: `peripheral_logic::Board`, the very program that runs on the chip, behind a
+//! pseudo-terminal, with pins that obey lines of text and flash that is memory.
 
 use crate::{
     control::{Answer, unknown},
     lock,
 };
-use peripheral_icd::{Drawer, Features, Firmware, Key, LinkError, MAX_FRAME, McuEvent, McuLink, SILENCE_MS, Signal, ToHost};
+use peripheral_icd::{Features, Firmware, ResetCause, Signal, pins};
+use peripheral_logic::{
+    Board, FEATURES, Input, Keeper, Known, Levels, Millis, Outputs, Port, SAMPLE_MS, Start,
+    flash::{BEFORE, Flash, FlashError, PROVISION, SECTOR, SLOT, key_page},
+    update,
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{Mode, OFlags},
@@ -28,6 +34,23 @@ pub struct BoardSim {
     path: PathBuf,
 }
 
+/// What is on the bench.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoardPlan {
+    /// What is fitted.
+    pub features: Features,
+    /// The program's version.
+    pub firmware: Firmware,
+    /// The provisioned key that updates are signed with.
+    pub update_key: Option<[u8; 32]>,
+}
+
+impl Default for BoardPlan {
+    fn default() -> Self {
+        Self { features: FEATURES, firmware: Firmware { major: 0, minor: 1, patch: 0 }, update_key: None }
+    }
+}
+
 /// What can be seen of the board from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BoardState {
@@ -39,6 +62,10 @@ pub struct BoardState {
     pub drawer_pulses: u32,
     /// Frames that were refused.
     pub refused: u32,
+    /// How often the kiosk's supply was cut for its silence. Nothing is cut here; it is said in the log.
+    pub host_cuts: u32,
+    /// How often the board has started.
+    pub boots: u32,
 }
 
 #[derive(Debug)]
@@ -52,48 +79,62 @@ struct Shared {
 
 #[derive(Debug)]
 struct Inner {
-    link: McuLink,
-    session: u32,
-    started: Instant,
-    heard: Instant,
-    drawer: Option<Instant>,
-    presence: bool,
-    headphones: bool,
+    plan: BoardPlan,
+    board: Board,
+    keeper: Keeper<Chip>,
+    began: Instant,
+    /// The last sample of the pins.
+    sampled: Millis,
+    levels: Levels,
+    host_off: bool,
     seen: BoardState,
 }
 
-/// The coil of a drawer is given time to cool.
-const DRAWER_REST: Duration = Duration::from_millis(500);
-const SILENCE: Duration = Duration::from_millis(SILENCE_MS as u64);
+/// Nothing pressed, nobody near, 20 degrees Celsius, daylight, 12 V.
+const QUIET: Levels = Levels {
+    keys: 0,
+    presence: false,
+    headphones: false,
+    door: false,
+    tamper: false,
+    thermistor: 2278,
+    light: 3500,
+    supply: 2686,
+};
+
+/// The pins are looked at this often; the board is then given every sample that it would have taken meanwhile.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// A key or plug is held for this long before the next line is obeyed: longer than any contact bounces.
+const CONTACT: Duration = Duration::from_millis(25);
+
+/// As [`CONTACT`], for the presence sensor, which is believed only after a while.
+const APPROACH: Duration = Duration::from_millis(330);
+
+/// Keys in the order of their bits.
+const KEYS: [&str; 5] = ["up", "down", "select", "back", "help"];
 
 impl BoardSim {
     /// Makes a pty and a symbolic link `path` to it; when this returns, it can be opened.
+    ///
+    /// # Errors
+    /// What the system says where it has no pty to give.
     pub fn start(path: &Path) -> io::Result<Self> {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let pty = openpt(flags)?;
-        grantpt(&pty)?;
-        unlockpt(&pty)?;
-        let name = ptsname(&pty, vec![])?;
-        let slave = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut raw = tcgetattr(&slave)?;
-        raw.make_raw();
-        tcsetattr(&slave, OptionalActions::Now, &raw)?;
-        if std::fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink()) {
-            std::fs::remove_file(path)?;
+        Self::start_with(path, BoardPlan::default())
+    }
+
+    /// As [`BoardSim::start`], with another board on the bench.
+    ///
+    /// # Errors
+    /// As [`BoardSim::start`].
+    pub fn start_with(path: &Path, plan: BoardPlan) -> io::Result<Self> {
+        let (pty, slave) = open_pty(path)?;
+        let mut flash = Chip::new();
+        if let Some(key) = &plan.update_key {
+            flash.place(PROVISION, &key_page(key));
         }
-        std::os::unix::fs::symlink(PathBuf::from(name.to_string_lossy().into_owned()), path)?;
-        let now = Instant::now();
-        let inner = Inner {
-            link: McuLink::new(Features::V1, Firmware { major: 0, minor: 1, patch: 0 }),
-            session: getrandom::u32().map_err(io::Error::other)?,
-            started: now,
-            heard: now,
-            drawer: None,
-            presence: false,
-            headphones: false,
-            seen: BoardState::default(),
-        };
-        let shared = Shared { pty, _slave: slave, inner: Mutex::new(inner), changed: Condvar::new() };
+        let shared =
+            Shared { pty, _slave: slave, inner: Mutex::new(Inner::new(plan, flash, ResetCause::Power)), changed: Condvar::new() };
         let shared = Arc::new(shared);
         let inside = Arc::downgrade(&shared);
         thread::Builder::new().name("board".into()).spawn(move || {
@@ -116,34 +157,54 @@ impl BoardSim {
         !wait.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Obeys a control line.
+    /// Obeys a control line; when this returns, the board has told its kiosk.
     pub fn obey(&self, line: &str) -> Answer {
         let on = |word: &str| match word {
-            "on" => Ok(true),
-            "off" => Ok(false),
-            _ => Err(unknown(word, "on, off")),
+            "on" | "open" => Ok(true),
+            "off" | "closed" => Ok(false),
+            _ => Err(unknown(word, "on, off, open, closed")),
         };
-        let mut inner = lock(&self.shared.inner);
         match line.split_whitespace().collect::<Vec<_>>()[..] {
             ["presence", word] => {
-                inner.presence = on(word)?;
-                let presence = inner.presence;
-                self.shared.send(&mut inner, &ToHost::Presence(presence));
-                Ok(())
+                let near = on(word)?;
+                self.set(if near { APPROACH } else { CONTACT }, |levels| levels.presence = near);
             }
             ["headphones", word] => {
-                inner.headphones = on(word)?;
-                let headphones = inner.headphones;
-                self.shared.send(&mut inner, &ToHost::Headphones(headphones));
-                Ok(())
+                let there = on(word)?;
+                self.set(CONTACT, |levels| levels.headphones = there);
+            }
+            ["door", word] => {
+                let open = on(word)?;
+                self.set(CONTACT, |levels| levels.door = open);
+            }
+            ["light", word] => {
+                let percent = word.parse::<u16>().ok().filter(|n| *n <= 100).ok_or_else(|| unknown(word, "0 to 100"))?;
+                self.set(CONTACT, |levels| levels.light = percent * 40);
             }
             ["key", word] => {
-                let key = key_named(word).ok_or_else(|| unknown(word, "up, down, select, back, help"))?;
-                let sent = [true, false].iter().all(|&down| self.shared.send(&mut inner, &ToHost::Key { key, down }));
-                if sent { Ok(()) } else { Err("no kiosk is connected to the board".into()) }
+                let key = KEYS.iter().position(|known| *known == word).ok_or_else(|| unknown(word, &KEYS.join(", ")))?;
+                if !lock(&self.shared.inner).board.is_open() {
+                    return Err("no kiosk is connected to the board".into());
+                }
+                self.set(CONTACT, |levels| levels.keys |= 1 << key);
+                self.set(CONTACT, |levels| levels.keys &= !(1 << key));
             }
-            _ => Err(unknown(line, "presence, headphones, key")),
+            _ => return Err(unknown(line, "presence, headphones, door, light, key")),
         }
+        Ok(())
+    }
+
+    /// Changes the pins and leaves them so for `hold`.
+    fn set(&self, hold: Duration, change: impl FnOnce(&mut Levels)) {
+        let mut inner = lock(&self.shared.inner);
+        // Up to now they were as before.
+        self.shared.sample(&mut inner);
+        change(&mut inner.levels);
+        let until = Instant::now() + hold;
+        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            inner = self.shared.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        self.shared.sample(&mut inner);
     }
 }
 
@@ -153,100 +214,172 @@ impl Drop for BoardSim {
     }
 }
 
-fn key_named(word: &str) -> Option<Key> {
-    Some(match word {
-        "up" => Key::Up,
-        "down" => Key::Down,
-        "select" => Key::Select,
-        "back" => Key::Back,
-        "help" => Key::Help,
-        _ => return None,
-    })
+impl Inner {
+    fn new(plan: BoardPlan, flash: Chip, cause: ResetCause) -> Self {
+        let (keeper, Known { boots, block, standing }) = Keeper::open(flash, 0);
+        let start = Start {
+            features: plan.features,
+            firmware: plan.firmware,
+            cause,
+            boots,
+            // Flash that is memory forgets what was used; another process must not use it again.
+            block: block ^ (getrandom::u32().unwrap_or(0) >> 12 << 8),
+            words: None,
+            standing,
+            pins: pins::checksum(&pins::FIRMWARE),
+        };
+        let seen = BoardState { boots, ..BoardState::default() };
+        let board = Board::new(0, start);
+        Self { plan, board, keeper, began: Instant::now(), sampled: 0, levels: QUIET, host_off: false, seen }
+    }
+
+    fn now(&self) -> Millis {
+        Millis::try_from(self.began.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    /// What the boot program and the start of the program do.
+    fn restart(&mut self) {
+        let mut flash = std::mem::replace(&mut self.keeper, Keeper::open(Chip::new(), 0).0).into_flash();
+        if update::boot(&mut flash).is_err() {
+            tracing::error!("the simulated flash failed");
+        }
+        let before = std::mem::take(&mut self.seen);
+        let levels = self.levels;
+        *self = Self::new(self.plan, flash, ResetCause::Own);
+        self.levels = levels;
+        self.seen = BoardState { boots: self.seen.boots, connected: false, ..before };
+    }
 }
 
 impl Shared {
-    /// Waits for bytes for a tenth of a second at most and takes them.
+    /// Waits for bytes, a moment at most, and takes them.
     fn turn(&self) {
         let mut fds = [PollFd::new(&self.pty, PollFlags::IN)];
-        let _ = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 100_000_000 }));
+        let _ = poll(&mut fds, Some(&LOOK));
         let readable = !fds[0].revents().is_empty();
         let mut chunk = [0; 256];
         let n = if readable { rustix::io::read(&self.pty, &mut chunk).unwrap_or(0) } else { 0 };
         let mut inner = lock(&self.inner);
-        chunk[..n].iter().for_each(|&byte| self.take(&mut inner, byte));
-        if inner.link.is_open() && inner.heard.elapsed() > SILENCE {
-            inner.link.close();
-            inner.seen.connected = false;
+        self.sample(&mut inner);
+        let (now, boots) = (inner.sampled, inner.seen.boots);
+        for &byte in &chunk[..n] {
+            self.step(&mut inner, now, Input::Byte(Port::Usb, byte));
+            if inner.seen.boots != boots {
+                // What else came was meant for the program before.
+                break;
+            }
         }
+        let Inner { board, seen, .. } = &mut *inner;
+        (seen.connected, seen.refused) = (board.is_open(), board.refused());
+        seen.signal = board.is_open().then(|| board.signal());
         self.changed.notify_all();
     }
 
-    fn take(&self, inner: &mut Inner, byte: u8) {
-        match inner.link.push(byte) {
-            None => {}
-            Some(Ok(event)) => {
-                inner.heard = Instant::now();
-                self.obey(inner, event);
+    /// Gives the board every sample that was due.
+    fn sample(&self, inner: &mut Inner) {
+        while inner.sampled + SAMPLE_MS <= inner.now() {
+            inner.sampled += SAMPLE_MS;
+            let (at, levels) = (inner.sampled, inner.levels);
+            self.step(inner, at, Input::Levels(levels));
+        }
+    }
+
+    fn step(&self, inner: &mut Inner, now: Millis, input: Input) {
+        let mut input = Some(input);
+        while let Some(next) = input.take() {
+            let out = inner.board.step(now, next);
+            self.write(out.bytes());
+            self.hands(inner, &out);
+            if out.confirm {
+                inner.keeper.confirm();
             }
-            Some(Err(error)) => {
-                if error != LinkError::Session {
-                    tracing::debug!(?error, "frame refused");
-                }
-                inner.seen.refused += 1;
+            if out.restart {
+                return inner.restart();
+            }
+            let Inner { board, keeper, .. } = &mut *inner;
+            if let Some(job) = out.job {
+                input = Some(keeper.work(job, board));
+            } else if out.reserve {
+                input = keeper.reserve();
             }
         }
     }
 
-    fn obey(&self, inner: &mut Inner, event: McuEvent) {
-        match event {
-            McuEvent::Hello { min, max, nonce } => self.welcome(inner, (min, max), nonce),
-            McuEvent::Ping { token } => {
-                let uptime_ms = inner.started.elapsed().as_millis() as u32;
-                self.send(inner, &ToHost::Pong { token, uptime_ms });
-            }
-            McuEvent::Show(signal) => inner.seen.signal = Some(signal),
-            McuEvent::OpenDrawer { id, .. } => {
-                let hot = inner.drawer.is_some_and(|last| last.elapsed() < DRAWER_REST);
-                if !hot {
-                    inner.drawer = Some(Instant::now());
-                    inner.seen.drawer_pulses += 1;
-                }
-                let state = if hot { Drawer::TooSoon } else { Drawer::Pulsed };
-                self.send(inner, &ToHost::Drawer { id, state });
-            }
-            McuEvent::Reply(message) => drop(self.send(inner, &message)),
-            McuEvent::Command(command) => tracing::debug!(?command, "not a feature of this board"),
+    fn hands(&self, inner: &mut Inner, out: &Outputs) {
+        inner.seen.drawer_pulses += u32::from(out.drawer_ms.is_some());
+        if out.host_off != inner.host_off {
+            inner.host_off = out.host_off;
+            inner.seen.host_cuts += u32::from(out.host_off);
+            tracing::warn!(off = out.host_off, "the board switches the kiosk's supply");
         }
     }
 
-    fn welcome(&self, inner: &mut Inner, versions: (u8, u8), nonce: u32) {
-        inner.session = inner.session.wrapping_add(1);
-        let mut out = [0; MAX_FRAME + 2];
-        let session = inner.session;
-        if let Some(n) = inner.link.answer(versions, nonce, session, &mut out) {
-            self.write(&out[..n]);
-        }
-        inner.seen.connected = inner.link.is_open();
-        let (presence, headphones) = (inner.presence, inner.headphones);
-        self.send(inner, &ToHost::Presence(presence));
-        self.send(inner, &ToHost::Headphones(headphones));
-    }
-
-    /// False without a session.
-    fn send(&self, inner: &mut Inner, message: &ToHost) -> bool {
-        let mut out = [0; MAX_FRAME + 2];
-        let n = inner.link.send(message, &mut out);
-        n.is_some_and(|n| self.write(&out[..n]))
-    }
-
-    fn write(&self, mut bytes: &[u8]) -> bool {
+    fn write(&self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             match rustix::io::write(&self.pty, bytes) {
                 Ok(n) => bytes = &bytes[n..],
                 Err(Errno::INTR) => {}
-                Err(_) => return false,
+                // Nobody reads: as on a wire, the bytes are gone.
+                Err(_) => return,
             }
         }
-        true
+    }
+}
+
+/// A pty that does not block, and the other end of it as `path` and held open.
+fn open_pty(path: &Path) -> io::Result<(OwnedFd, OwnedFd)> {
+    let pty = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    grantpt(&pty)?;
+    unlockpt(&pty)?;
+    rustix::fs::fcntl_setfl(&pty, OFlags::RDWR | OFlags::NONBLOCK)?;
+    let name = ptsname(&pty, vec![])?;
+    let slave = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut raw = tcgetattr(&slave)?;
+    raw.make_raw();
+    tcsetattr(&slave, OptionalActions::Now, &raw)?;
+    if std::fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink()) {
+        std::fs::remove_file(path)?;
+    }
+    std::os::unix::fs::symlink(PathBuf::from(name.to_string_lossy().into_owned()), path)?;
+    Ok((pty, slave))
+}
+
+/// NOR flash as memory. It holds a program of nothing, which is what runs.
+#[derive(Debug)]
+struct Chip(Vec<u8>);
+
+impl Chip {
+    fn new() -> Self {
+        Self(vec![0xFF; (BEFORE + SLOT) as usize])
+    }
+
+    fn place(&mut self, at: u32, bytes: &[u8]) {
+        self.0[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn part(&mut self, at: u32, length: usize) -> Result<&mut [u8], FlashError> {
+        self.0.get_mut(at as usize..).and_then(|rest| rest.get_mut(..length)).ok_or(FlashError)
+    }
+}
+
+impl Flash for Chip {
+    fn read(&mut self, at: u32, into: &mut [u8]) -> Result<(), FlashError> {
+        into.copy_from_slice(self.part(at, into.len())?);
+        Ok(())
+    }
+
+    fn erase(&mut self, at: u32) -> Result<(), FlashError> {
+        self.part(at, SECTOR as usize)?.fill(0xFF);
+        Ok(())
+    }
+
+    fn program(&mut self, at: u32, bytes: &[u8]) -> Result<(), FlashError> {
+        self.part(at, bytes.len())?.iter_mut().zip(bytes).for_each(|(old, new)| *old &= new);
+        Ok(())
+    }
+
+    fn mapped(&self, at: u32, length: u32) -> &[u8] {
+        let rest = self.0.get(at as usize..).unwrap_or_default();
+        &rest[..rest.len().min(length as usize)]
     }
 }

@@ -6,7 +6,7 @@
 //! | [`ReaderSim`] | Unix stream, the sidecar's JSON lines | `place jane`, `place ivan`, `place stranger`, `place bank`, `remove`, `lost`, `back` |
 //! | [`TerminalSim`] | TCP, ZVT; or nexo's messages over HTTPS | `mode approve`, `mode decline`, `mode silent`, `mode cut`, `mode deaf`, `mode manual`; in manual mode `approve`, `decline`, `timeout`; `delay MS`, `enquiry truth`, `enquiry deny`, `enquiry unsupported`, `numbering restart`, `numbering continue`, `hand AMOUNT`, `close`, `card NUMBER` |
 //! | [`PrinterSim`] | TCP, ESC/POS into a file, status queries answered | `paper ok`, `paper low`, `paper out` |
-//! | [`BoardSim`] | pty, peripheral-icd | `presence on`, `presence off`, `headphones on`, `headphones off`, `key up`, `key down`, `key select`, `key back`, `key help` |
+//! | [`BoardSim`] | pty, peripheral-icd; what it does is `peripheral_logic::Board` | `presence on`, `presence off`, `headphones on`, `headphones off`, `door open`, `door closed`, `light 0` to `light 100`, `key up`, `key down`, `key select`, `key back`, `key help` |
 //! | [`LinkSim`] | TCP relay | `down`, `up` |
 //!
 //! The library is for tests in process; the program `kiosk-sim` runs each alone or all of them (`kiosk-sim all`).
@@ -31,7 +31,7 @@ mod reader;
 mod terminal;
 
 pub use all::{AllSims, Plan};
-pub use board::{BoardSim, BoardState};
+pub use board::{BoardPlan, BoardSim, BoardState};
 pub use card::Card;
 pub use link::LinkSim;
 pub use printer::{Paper, PrinterSim};

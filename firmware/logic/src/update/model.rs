@@ -103,4 +103,9 @@ impl Flash for Chip {
         let anded: Vec<u8> = self.bytes[at as usize..].iter().zip(bytes).map(|(old, new)| old & new).collect();
         self.operate(at, &anded)
     }
+
+    fn mapped(&self, at: u32, length: u32) -> &[u8] {
+        let end = (at + length).min(self.bytes.len() as u32);
+        &self.bytes[at as usize..end as usize]
+    }
 }

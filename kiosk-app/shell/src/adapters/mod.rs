@@ -12,6 +12,7 @@ pub(crate) use backend::Look;
 pub(crate) use identify::{AgentSide, Resolved};
 
 use crate::{
+    clock::Clock,
     engine::Ports,
     guest::LookUp,
     mailbox::{Message, Refused, Sender},
@@ -24,10 +25,10 @@ use kiosk_core::{
     Command, Currency, DeviceEvent, Id, Paper, Signal,
     device::{DeviceKind, Health},
 };
-use kiosk_devices::{FinancialRequest, PaymentTerminal, Peripherals, ReceiptPrinter, TagReader};
+use kiosk_devices::{FinancialRequest, Grace, PaymentTerminal, Peripherals, ReceiptPrinter, TagReader};
 use printer::PrinterHand;
 pub(crate) use printer::Render;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64, mpsc};
 use terminal::TerminalHand;
 
 /// What every adapter holds: the way back into the loop and the signal that ends it.
@@ -35,13 +36,20 @@ use terminal::TerminalHand;
 pub(crate) struct Wires {
     to_shell: Sender,
     pub(crate) stopping: Stopping,
+    /// Rounds of the loop.
+    pub(crate) beats: Arc<AtomicU64>,
     /// Never sent on: its other end tells when the last adapter is gone.
     _alive: mpsc::Sender<()>,
 }
 
 impl Wires {
     pub(crate) fn new(to_shell: Sender, stopping: Stopping, alive: mpsc::Sender<()>) -> Self {
-        Self { to_shell, stopping, _alive: alive }
+        Self { to_shell, stopping, beats: Arc::default(), _alive: alive }
+    }
+
+    /// With the loop's own counter of rounds.
+    pub(crate) fn counting(self, beats: Arc<AtomicU64>) -> Self {
+        Self { beats, ..self }
     }
 
     /// Sends anything else to the loop.
@@ -93,7 +101,7 @@ pub(crate) struct Fitted {
     pub(crate) reader: Option<(Box<dyn TagReader>, Pseudonyms)>,
     pub(crate) terminal: Option<Box<dyn PaymentTerminal>>,
     pub(crate) printer: Option<(Box<dyn ReceiptPrinter>, Render)>,
-    pub(crate) board: Option<Box<dyn Peripherals>>,
+    pub(crate) board: Option<(Box<dyn Peripherals>, Arc<dyn Clock>)>,
     pub(crate) agent: Option<(Box<dyn AgentSide>, LookUp)>,
     pub(crate) backend: Option<Look>,
 }
@@ -130,8 +138,8 @@ impl Hands {
         } else {
             wires.send(DeviceEvent::Health(DeviceKind::Printer, Health::Lost));
         }
-        if let Some(board) = fitted.board {
-            let (hand, _) = board::start(board, wires.clone())?;
+        if let Some((board, clock)) = fitted.board {
+            let (hand, _) = board::start(board, clock, wires.clone())?;
             hands.board = Some(hand);
         }
         if let Some((agent, look_up)) = fitted.agent {
@@ -147,6 +155,10 @@ impl Hands {
 
 impl Ports for Hands {
     fn command(&mut self, attempt: Id, command: Command) -> bool {
+        // Before the terminal: whoever is busy with money is not switched off for being silent.
+        if let Some(board) = &self.board {
+            board.ask_time(Grace::Payment);
+        }
         let currency = *self.currency.lock().unwrap_or_else(PoisonError::into_inner);
         self.terminal.as_mut().is_some_and(|hand| hand.run(FinancialRequest { attempt, command, currency }))
     }

@@ -111,6 +111,7 @@ fn wire_type(event: &Event) -> &'static str {
         Event::StaffSignedIn { .. } => "cem.staff.signed_in.v1",
         Event::StaffApproved { .. } => "cem.staff.approved.v1",
         Event::PriceOverridden { .. } => "cem.price.overridden.v1",
+        Event::AlarmRaised { .. } => "cem.device.alarm.v1",
     }
 }
 
