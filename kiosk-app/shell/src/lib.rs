@@ -60,7 +60,7 @@ pub use config::{AgentPaths, KioskConfig, ProfileKey, Role, SessionTimes, Tenant
 pub use content::Content;
 pub use engine::{Counts, Dead, Durability, Engine, Errand, NoPorts, Ports};
 pub use journal::{Journal, JournalError, Wait};
-pub use kiosk_devices::BoardConfig;
+pub use kiosk_devices::{BoardConfig, board::Side as MountedAt};
 pub use mailbox::Refused;
 pub use outbox::OutboxJournal;
 pub use record::{Recorder, Recording};

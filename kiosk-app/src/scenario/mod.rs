@@ -65,6 +65,8 @@ struct Play {
     now: Stage,
     overlay: Option<Overlay>,
     drawn: Instant,
+    /// Keys of the pad that have arrived.
+    pad: u32,
     run: Option<PathBuf>,
 }
 
@@ -94,7 +96,7 @@ impl Play {
         ui.app().show()?;
         let run = scenario.run.clone().or_else(|| std::env::var_os(RUN_DIR).map(PathBuf::from));
         let drawn = Instant::now();
-        Ok(Self { headless, ui, feed, handle, content, clock, now: Stage::Attract, overlay: None, drawn, run })
+        Ok(Self { headless, ui, feed, handle, content, clock, now: Stage::Attract, overlay: None, drawn, pad: 0, run })
     }
 
     fn play(&mut self, scenario: &Scenario, pictures: &Path) -> Result<()> {
@@ -125,6 +127,23 @@ impl Play {
                 self.headless.screenshot(&pictures.join(format!("{name}.png")))
             }
             Action::Control { socket, line } => self.control(socket, line),
+            Action::KeyTo(label) => self.key_to(label, until),
+        }
+    }
+
+    /// Presses 'down' until the control is in focus, each time waiting for the focus to move.
+    fn key_to(&mut self, label: &str, until: Instant) -> Result<()> {
+        let mut passed: Vec<String> = Vec::new();
+        loop {
+            let focused = self.ui.focused().map(str::to_owned);
+            if focused.as_deref().is_some_and(|focused| focused.starts_with(label)) {
+                return Ok(());
+            }
+            passed.extend(focused.clone());
+            self.control("board.ctl", "key down")?;
+            let count = self.pad;
+            self.until(until, |this| this.pad != count)
+                .map_err(|()| anyhow!("the keys went over {} and never came to '{label}'", passed.join(" | ")))?;
         }
     }
 
@@ -164,7 +183,7 @@ impl Play {
                     self.ui.set_content((*content).clone());
                     self.content = content;
                 }
-                (self.now, self.overlay) = (snapshot.stage, snapshot.overlay);
+                (self.now, self.overlay, self.pad) = (snapshot.stage, snapshot.overlay, snapshot.pad.count());
                 self.ui.show(snapshot, now);
             }
             None => self.ui.refresh(now),

@@ -72,6 +72,8 @@ pub(super) enum Action {
     ExpectNoText(String),
     Screenshot(String),
     Control { socket: String, line: String },
+    /// Goes down by the key pad until this has the focus.
+    KeyTo(String),
 }
 
 #[derive(Deserialize)]
@@ -94,6 +96,8 @@ struct RawStep {
     card: Option<String>,
     terminal: Option<String>,
     printer: Option<String>,
+    key: Option<String>,
+    key_to: Option<String>,
     control: Option<RawControl>,
     within_s: Option<u64>,
 }
@@ -138,6 +142,8 @@ impl RawStep {
             self.card.map(|name| control("reader.ctl", card(name))),
             self.terminal.map(|line| control("terminal.ctl", line)),
             self.printer.map(|line| control("printer.ctl", line)),
+            self.key.map(|word| control("board.ctl", format!("key {word}"))),
+            self.key_to.map(Action::KeyTo),
             self.control.map(|raw| control(&raw.socket, raw.line)),
         ]
         .into_iter()
@@ -169,6 +175,7 @@ impl fmt::Display for Step {
             Action::ExpectNoText(text) => write!(f, "expect_no_text = {text:?}")?,
             Action::Screenshot(name) => write!(f, "screenshot = {name:?}")?,
             Action::Control { socket, line } => write!(f, "{socket}: {line}")?,
+            Action::KeyTo(label) => write!(f, "key_to = {label:?}")?,
         }
         write!(f, ", within {} s", self.within.as_secs())
     }
@@ -254,7 +261,7 @@ mod tests {
     #[test]
     fn the_scenarios_that_come_with_the_product_can_be_read() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/scenarios");
-        for name in ["guest-jane.toml", "anonymous.toml"] {
+        for name in ["guest-jane.toml", "anonymous.toml", "keypad.toml"] {
             assert!(!Scenario::load(&folder.join(name)).unwrap().steps.is_empty());
         }
     }

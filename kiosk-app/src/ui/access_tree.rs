@@ -54,6 +54,10 @@ pub struct Node {
     pub whole: LogicalSize,
     /// How deep in the tree.
     pub depth: usize,
+    /// What is said here goes before what lies below: a sheet over the view, with all that is on it.
+    pub sheet: bool,
+    /// The bar at the bottom, which stays in reach below a sheet.
+    pub bar: bool,
     item: ItemRc,
 }
 
@@ -77,6 +81,11 @@ impl Node {
     /// True where it can be acted upon.
     pub fn is_control(&self) -> bool {
         matches!(self.role, Role::Button | Role::Choice)
+    }
+
+    /// True where both are the same thing, even if it has moved.
+    pub fn is(&self, other: &Self) -> bool {
+        self.item == other.item
     }
 
     /// Scrolls until it can be seen, as far as its surroundings can scroll.
@@ -178,6 +187,8 @@ fn node(item: &ItemRc, depth: usize) -> Option<Node> {
         size: LogicalSize::new(seen.size.width, seen.size.height),
         whole: LogicalSize::new(whole.width, whole.height),
         depth,
+        sheet: item.accessible_role() == AccessibleRole::Region,
+        bar: item.accessible_role() == AccessibleRole::Navigation,
         item: item.clone(),
     })
 }

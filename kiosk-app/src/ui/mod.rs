@@ -15,6 +15,7 @@ mod bind_overlay;
 pub mod bind_page;
 mod bind_pay;
 mod bind_theme;
+mod focus;
 pub mod pictures;
 mod qr;
 mod rows;
@@ -63,6 +64,7 @@ pub struct Ui {
     page: bind_page::PageBinding,
     page_shown: Option<view_model::page::PageView>,
     ask: Rc<RefCell<Option<view_model::desk::Ask>>>,
+    focus: focus::Focus,
 }
 
 impl std::fmt::Debug for Ui {
@@ -103,6 +105,7 @@ impl Ui {
             sizes: Sizes::default(),
             shown: None,
             snapshot: Arc::default(),
+            focus: focus::Focus::default(),
         };
         bind_theme::apply(&ui.app, &ui.content.theme, ui.board.dpi);
         Ok(ui)
@@ -176,6 +179,7 @@ impl Ui {
         let fresh = self.shown.is_none() || sizes != self.sizes;
         self.sizes = sizes;
         self.set(&next, fresh);
+        let view = next.chrome.view;
         self.shown = Some(next);
         if page.is_none() {
             self.ask.take();
@@ -184,6 +188,12 @@ impl Ui {
             self.page.apply(&self.app, page.as_ref());
             self.page_shown = page;
         }
+        self.focus.take(&self.app, view, &self.snapshot.pad);
+    }
+
+    /// What the key pad has in focus.
+    pub fn focused(&self) -> Option<&str> {
+        self.focus.label()
     }
 
     /// Sets what differs from what is shown; everything where `fresh`.

@@ -40,6 +40,14 @@ fn a_guest_and_an_anonymous_customer_are_served_and_the_backend_knows_both_visit
 }
 
 #[test]
+fn an_order_by_the_key_pad_alone_is_placed_and_paid() {
+    let ledger = play(&["keypad.toml"]);
+    assert_eq!(ledger.of("cem.order.placed.v1").count(), 1);
+    assert_eq!(ledger.of("cem.payment.approved.v1").count(), 1);
+    assert_eq!(ledger.of("cem.help.called.v1").count(), 1);
+}
+
+#[test]
 fn the_kiosk_sells_while_the_backend_is_down_and_everything_arrives_once_and_in_order() {
     let ledger = play(&["backend-down.toml"]);
     let kinds: Vec<&str> = ledger.events.iter().filter_map(|event| event["type"].as_str()).collect();
