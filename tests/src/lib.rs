@@ -7,6 +7,7 @@ pub mod appliance;
 pub mod baskets;
 pub mod control;
 pub mod drill;
+pub mod emulated;
 pub mod http;
 pub mod kills;
 pub mod ledger;

@@ -83,6 +83,7 @@ mod frame;
 mod link;
 mod message;
 pub mod pins;
+pub mod provision;
 
 pub use crc::{Crc32, crc32};
 pub use frame::{Decoder, FrameError, Header, MAX_FRAME, MAX_PAYLOAD, decode_frame, encode_frame};

@@ -4,12 +4,12 @@
 //! |---|---|---|
 //! | 0x000000 | 24 KiB | The boot program |
 //! | 0x006000 | 8 KiB | [`crate::journal`]: two sectors |
-//! | 0x008000 | 4 KiB | Provisioned once: magic, Ed25519 public key for updates, CRC-32 |
+//! | 0x008000 | 4 KiB | Provisioned once ([`provision`]): the public key for updates |
 //! | 0x010000 | 64 KiB | The program that runs |
 //! | 0x020000 | 64 KiB | The program that is arriving |
 //! | 0x030000 | 64 KiB | The program before |
 
-use peripheral_icd::crc32;
+use peripheral_icd::provision;
 
 /// Least that can be erased, bytes.
 pub const SECTOR: u32 = 4096;
@@ -22,9 +22,6 @@ pub const SLOT: u32 = 64 * 1024;
 
 /// The journal's two sectors.
 pub const JOURNAL: u32 = 0x6000;
-
-/// The provisioned page.
-pub const PROVISION: u32 = 0x8000;
 
 /// The program that runs.
 pub const RUNNING: u32 = 0x1_0000;
@@ -52,25 +49,11 @@ pub trait Flash {
     fn mapped(&self, at: u32, length: u32) -> &[u8];
 }
 
-const MAGIC: &[u8; 4] = b"KEY1";
-
-/// The provisioned page with the public key that updates are signed with: what [`update_key`] reads.
-pub fn key_page(key: &[u8; 32]) -> [u8; 40] {
-    let mut page = [0; 40];
-    page[..4].copy_from_slice(MAGIC);
-    page[4..36].copy_from_slice(key);
-    let crc = crc32(&page[..36]);
-    page[36..].copy_from_slice(&crc.to_le_bytes());
-    page
-}
-
 /// The public key that updates are signed with, if one has been provisioned.
 pub fn update_key<F: Flash>(flash: &mut F) -> Option<[u8; 32]> {
-    let mut page = [0; 40];
-    flash.read(PROVISION, &mut page).ok()?;
-    let (body, crc) = page.split_at(36);
-    let key = body.strip_prefix(MAGIC)?;
-    (crc == crc32(body).to_le_bytes()).then(|| key.try_into().ok())?
+    let mut page = [0; provision::SIZE];
+    flash.read(provision::AT, &mut page).ok()?;
+    provision::key(&page)
 }
 
 /// CRC-32 of `length` bytes from `at` on.

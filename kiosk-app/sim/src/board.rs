@@ -5,10 +5,10 @@ use crate::{
     control::{Answer, unknown},
     lock,
 };
-use peripheral_icd::{Features, Firmware, ResetCause, Signal, pins};
+use peripheral_icd::{Features, Firmware, ResetCause, Signal, pins, provision};
 use peripheral_logic::{
     Board, FEATURES, Input, Keeper, Known, Levels, Millis, Outputs, Port, SAMPLE_MS, Start,
-    flash::{BEFORE, Flash, FlashError, PROVISION, SECTOR, SLOT, key_page},
+    flash::{BEFORE, Flash, FlashError, SECTOR, SLOT},
     update,
 };
 use rustix::{
@@ -131,7 +131,7 @@ impl BoardSim {
         let (pty, slave) = open_pty(path)?;
         let mut flash = Chip::new();
         if let Some(key) = &plan.update_key {
-            flash.place(PROVISION, &key_page(key));
+            flash.place(provision::AT, &provision::page(key));
         }
         let shared =
             Shared { pty, _slave: slave, inner: Mutex::new(Inner::new(plan, flash, ResetCause::Power)), changed: Condvar::new() };

@@ -71,7 +71,10 @@ pub(super) enum Action {
     ExpectText(String),
     ExpectNoText(String),
     Screenshot(String),
-    Control { socket: String, line: String },
+    Control {
+        socket: String,
+        line: String,
+    },
     /// Goes down by the key pad until this has the focus.
     KeyTo(String),
 }

@@ -1,15 +1,25 @@
 //! Visits as files, played on the real screens against the real shell, agent, backend and simulated devices.
 
-use cem_tests::appliance::{Appliance, Parts, root};
-use std::time::Duration;
+use cem_tests::{
+    appliance::{Appliance, Parts, root},
+    emulated::EmulatedBoard,
+    ledger::Ledger,
+};
+use std::{path::Path, time::Duration};
 
 /// Longer than any scenario: each of its steps has a bound of its own.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Plays scenarios one after the other on one appliance; gives back what the backend has in the end.
-fn play(scenarios: &[&str]) -> cem_tests::ledger::Ledger {
+fn play(scenarios: &[&str]) -> Ledger {
+    play_with(scenarios, |_| Ok(()))
+}
+
+/// As [`play`], with something else in the place of a simulated device for as long as what `plug` gives back lives.
+fn play_with<T>(scenarios: &[&str], plug: impl FnOnce(&Appliance) -> anyhow::Result<T>) -> Ledger {
     let folder = tempfile::tempdir().unwrap();
     let mut appliance = Appliance::start(folder.path(), Parts::Everything).unwrap();
+    let _plugged = plug(&appliance).unwrap();
     for scenario in scenarios {
         let file = root().join("tests/scenarios").join(scenario).display().to_string();
         let pictures = folder.path().join("pictures").display().to_string();
@@ -45,6 +55,18 @@ fn an_order_by_the_key_pad_alone_is_placed_and_paid() {
     assert_eq!(ledger.of("cem.order.placed.v1").count(), 1);
     assert_eq!(ledger.of("cem.payment.approved.v1").count(), 1);
     assert_eq!(ledger.of("cem.help.called.v1").count(), 1);
+}
+
+/// Needs node and the images: `cargo xtask firmware test` gives both.
+#[test]
+#[ignore = "`cargo xtask firmware test` runs it, with FIRMWARE_IMAGES"]
+fn an_order_by_the_key_pad_of_the_emulated_board_is_placed_and_paid() {
+    let images = std::env::var_os("FIRMWARE_IMAGES").expect("FIRMWARE_IMAGES is the folder of the board's programs");
+    let ledger = play_with(&["keypad.toml"], |appliance| {
+        EmulatedBoard::start(&appliance.run_folder(), &appliance.folder().join("logs"), Path::new(&images))
+    });
+    assert_eq!(ledger.of("cem.order.placed.v1").count(), 1);
+    assert_eq!(ledger.of("cem.payment.approved.v1").count(), 1);
 }
 
 #[test]
