@@ -54,7 +54,9 @@ pub struct Node {
     pub whole: LogicalSize,
     /// How deep in the tree.
     pub depth: usize,
-    /// What is said here goes before what lies below: a sheet over the view, with all that is on it.
+    /// A view or page, which covers all that comes before it.
+    pub view: bool,
+    /// A sheet over the view, which covers all but the bar.
     pub sheet: bool,
     /// The bar at the bottom, which stays in reach below a sheet.
     pub bar: bool,
@@ -187,6 +189,7 @@ fn node(item: &ItemRc, depth: usize) -> Option<Node> {
         size: LogicalSize::new(seen.size.width, seen.size.height),
         whole: LogicalSize::new(whole.width, whole.height),
         depth,
+        view: item.accessible_role() == AccessibleRole::Main,
         sheet: item.accessible_role() == AccessibleRole::Region,
         bar: item.accessible_role() == AccessibleRole::Navigation,
         item: item.clone(),
