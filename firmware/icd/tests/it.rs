@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod it {
+    mod corpus;
     mod features;
     mod noise;
     mod session;

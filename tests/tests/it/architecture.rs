@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cem-ledger", &[]),
     ("card-auth", &[]),
     ("peripheral-icd", &[]),
+    ("peripheral-icd-fuzz", &["peripheral-icd"]),
     ("cem-contract", &[]),
     ("fleet-config", &[]),
     ("xtask", &[]),

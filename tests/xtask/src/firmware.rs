@@ -4,7 +4,7 @@
 //! give the program the same flags; `firmware/.cargo/config.toml` holds those for who calls cargo there by hand.
 
 use crate::{
-    nostd, packages,
+    build_programs, nostd, packages,
     run::{Failed, Run, which},
 };
 use std::{
@@ -24,13 +24,25 @@ pub(crate) fn command(words: &[&str]) -> Result<(), Failed> {
     let run = Run::at_root()?;
     let outcome = match words {
         ["build"] => build(&run),
-        [] | ["test"] => build(&run).and_then(|()| emulate(&run)),
-        ["flash"] => build(&run).and_then(|()| flash(&run)),
-        _ => return Err(Failed(format!("firmware takes build, test or flash, not '{}'", words.join(" ")))),
+        [] | ["test"] => build(&run).and_then(|()| emulate(&run)).and_then(|()| order_by_keypad(&run)),
+        ["flash"] => build(&run).and_then(|()| flash(&images(&run).join(UF2))),
+        ["flash", "--key", public] => build(&run).and_then(|()| flash(&provisioned(&run, public)?)),
+        ["flash", "--tty", tty, "--sign", private] => build(&run).and_then(|()| update(&run, tty, private)),
+        ["keys", directory] => bench(&run, &["keys", directory]),
+        _ => return Err(Failed(USAGE.to_owned())),
     };
     run.report();
     outcome
 }
+
+const USAGE: &str = "firmware takes: build | test | keys DIR | flash [--key update.pub] | flash --tty TTY --sign update.key";
+
+/// What goes onto a board in its boot loader, and what goes over its link.
+const UF2: &str = "kiosk-board.uf2";
+const IMAGE: &str = "firmware.bin";
+
+/// Where the program's slot begins.
+const SLOT: u32 = 0x1001_0000;
 
 /// Builds the image and holds it to its budgets.
 pub(crate) fn build(run: &Run) -> Result<(), Failed> {
@@ -101,7 +113,8 @@ fn measure(run: &Run) -> Result<(), Failed> {
         }
         parts.extend(elf.parts);
     }
-    let path = images(run).join("kiosk-board.uf2");
+    fs::write(images(run).join(IMAGE), image(&parts))?;
+    let path = images(run).join(UF2);
     fs::write(&path, uf2(&parts))?;
     println!("  {}", path.display());
     Ok(())
@@ -130,8 +143,53 @@ pub(crate) fn emulate(run: &Run) -> Result<(), Failed> {
     })
 }
 
+/// The whole kiosk, driven by nothing but the keys of the emulated board.
+pub(crate) fn order_by_keypad(run: &Run) -> Result<(), Failed> {
+    build_programs(run)?;
+    let images = fs::canonicalize(images(run))?;
+    run.step("an order by the emulated board's keys", || {
+        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.args(["test", "--quiet", "--locked", "-p", "cem-tests", "--test", "it", "--", "--ignored", "emulated_board"]);
+        run.counted(command.env("FIRMWARE_IMAGES", images))
+    })
+}
+
+/// Clippy for the chip, where the toolchain that has its target has clippy too.
+pub(crate) fn lint(run: &Run) -> Result<(), Failed> {
+    if !nostd::rustup_has_target() {
+        println!("\nnot checked here: clippy of the firmware, whose target only Debian's compiler has");
+        return Ok(());
+    }
+    run.step("clippy of the firmware", || {
+        let mut command = Command::new("cargo");
+        command.current_dir("firmware").args(["clippy", "--quiet", "--release", "--locked", "--target", nostd::TARGET]);
+        command.arg("--target-dir").arg(fs::canonicalize(".")?.join(folder(run))).env("CARGO_ENCODED_RUSTFLAGS", flags());
+        run.command(command.args(["--", "-D", "warnings"]))
+    })
+}
+
+/// Runs the workbench of the board.
+fn bench(run: &Run, arguments: &[&str]) -> Result<(), Failed> {
+    run.cargo(&[&["run", "--quiet", "--locked", "-p", "kiosk-devices", "--bin", "kiosk-board", "--"], arguments].concat())
+}
+
+/// The UF2 with a public key's page in it.
+fn provisioned(run: &Run, public: &str) -> Result<PathBuf, Failed> {
+    let (base, out) = (images(run).join(UF2), images(run).join("kiosk-board-with-key.uf2"));
+    let path = |path: &Path| path.display().to_string();
+    bench(run, &["provision", "--public", public, "--base", &path(&base), "--out", &path(&out)])?;
+    Ok(out)
+}
+
+/// Signs the program and gives it to a board that runs.
+fn update(run: &Run, tty: &str, private: &str) -> Result<(), Failed> {
+    let path = |name: &str| images(run).join(name).display().to_string();
+    bench(run, &["sign", "--key", private, "--image", &path(IMAGE), "--out", &path("firmware.signed")])?;
+    bench(run, &["update", "--tty", tty, &path("firmware.signed")])
+}
+
 /// Copies the UF2 to the drive that the chip's own boot loader shows.
-fn flash(run: &Run) -> Result<(), Failed> {
+fn flash(uf2: &Path) -> Result<(), Failed> {
     let drives = ["/media", "/run/media", "/mnt", "/Volumes"];
     let drive = drives.iter().flat_map(|root| below(Path::new(root), 2)).find(|path| path.join("INFO_UF2.TXT").exists());
     let drive = drive.ok_or_else(|| {
@@ -139,7 +197,7 @@ fn flash(run: &Run) -> Result<(), Failed> {
             "no board is in its boot loader: hold BOOTSEL while you plug it in, and mount the drive RPI-RP2 that appears".into(),
         )
     })?;
-    fs::copy(images(run).join("kiosk-board.uf2"), drive.join("kiosk-board.uf2"))?;
+    fs::copy(uf2, drive.join(UF2))?;
     println!("copied to {}; the board restarts by itself", drive.display());
     Ok(())
 }
@@ -190,6 +248,17 @@ impl Elf {
     }
 }
 
+/// The slot's bytes from its first to its last, with ones where there are none.
+fn image(parts: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (at, bytes) in parts.iter().filter(|(at, _)| *at >= SLOT) {
+        let from = (at - SLOT) as usize;
+        out.resize(out.len().max(from + bytes.len()), 0xFF);
+        out[from..from + bytes.len()].copy_from_slice(bytes);
+    }
+    out
+}
+
 /// Blocks of 512 bytes that each say where 256 of theirs belong (github.com/microsoft/uf2), family RP2040. Parts that
 /// share a page, as both programs' second stages do, are laid over one another.
 fn uf2(parts: &[(u32, Vec<u8>)]) -> Vec<u8> {
@@ -214,7 +283,13 @@ fn uf2(parts: &[(u32, Vec<u8>)]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::uf2;
+    use super::{SLOT, image, uf2};
+
+    #[test]
+    fn an_image_has_ones_between_its_parts_and_nothing_of_the_boot_program() {
+        let parts = [(SLOT - 16, vec![9; 4]), (SLOT, vec![1, 2]), (SLOT + 4, vec![3])];
+        assert_eq!(image(&parts), [1, 2, 0xFF, 0xFF, 3]);
+    }
 
     #[test]
     fn a_uf2_has_a_numbered_block_for_every_page_that_is_touched() {

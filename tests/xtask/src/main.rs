@@ -30,9 +30,11 @@ cargo xtask COMMAND
   screens [DIR]            a PNG of every view in every size and language (default target/screens).
   bench queue | upload     figures beside peers in the same run: counts, ratios, times.
   bench kills | power      the long forms: 10,000 kills, 1,000,000 images of a power cut (about an hour each).
-  firmware [build|test|flash]
-                           the board's program for the RP2040: build it (ELF, UF2, sizes), drive the very image in an
-                           emulator, or copy it to a board that is in its boot loader.
+  firmware [build|test]    the board's program for the RP2040: build it (ELF, UF2, sizes), drive the very image in an
+                           emulator, alone and as the keypad of the whole kiosk.
+  firmware keys DIR        a key pair for its updates.
+  firmware flash           copy it to a board that is in its boot loader; --key update.pub adds the key's page;
+                           --tty TTY --sign update.key sends it, signed, to a board that runs.
   package [--arch amd64|arm64]
                            Debian packages, one a process, with their bills of materials (target/packages).
   machine [--arch amd64|arm64]

@@ -50,8 +50,10 @@ fn short(run: &Run) -> Result<(), Failed> {
     build_programs(run)?;
     run.step("tests", || run.cargo_test(&["test", "--workspace", "--locked", "--no-fail-fast"]))?;
     run.step("no_std for the microcontroller", || nostd::check(run))?;
+    firmware::lint(run)?;
     firmware::build(run)?;
-    firmware::emulate(run)
+    firmware::emulate(run)?;
+    firmware::order_by_keypad(run)
 }
 
 fn long(run: &Run) -> Result<(), Failed> {
@@ -59,7 +61,8 @@ fn long(run: &Run) -> Result<(), Failed> {
         if which("cargo-deny").is_none() {
             run.cargo(&["install", "cargo-deny", "--locked"])?;
         }
-        run.cargo(&["deny", "check", "bans", "licenses", "sources"])
+        run.cargo(&["deny", "check", "bans", "licenses", "sources"])?;
+        run.cargo(&["deny", "--manifest-path", "firmware/Cargo.toml", "check", "licenses", "sources"])
     })?;
     run.step("demo, headless", || run.program("demo", &["--headless"]))?;
     packages::ensure(run, packages::PYTHON)?;
