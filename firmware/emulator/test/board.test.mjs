@@ -1,7 +1,7 @@
 // The real image: handshake, keys, presence, ring, buzzer, drawer, replay.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Host } from '../model/host.mjs';
+import { Host, crc32 } from '../model/host.mjs';
 import { PIN, bench, edges, firmware, met, ms, pictures } from '../model/bench.mjs';
 
 test('a host that says hello is told how everything is', () => {
@@ -16,6 +16,22 @@ test('a host that says hello is told how everything is', () => {
   board.run(ms(10));
   assert.ok(board.pin(PIN.led));
   assert.equal(host.bad, 0);
+});
+
+test('the pins that it says are the pins that it uses', () => {
+  const { host } = met();
+  const order = [0, 1, ...PIN.keys, PIN.presence, PIN.headphones, PIN.door, PIN.tamper, PIN.ring, PIN.buzzer, PIN.drawer, PIN.hostOff, PIN.fan, 26, 27, 28];
+  assert.equal(host.wait('Layout').pins, crc32(order.flatMap((gpio, part) => [part, gpio])));
+});
+
+test('the board keeps the time for a host that loses it', () => {
+  const { board, host } = met();
+  host.send('SetTime', { utc_s: 1_795_253_460 });
+  host.live(3_000);
+  board.run(ms(12_000));
+  host.greet();
+  const clock = host.wait('Clock');
+  assert.ok(Math.abs(clock.age_s - 15) <= 1 && clock.utc_s === 1_795_253_460 + clock.age_s, JSON.stringify(clock));
 });
 
 test('USB and UART are interchangeable, and the last to say hello is the host', () => {

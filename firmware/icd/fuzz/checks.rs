@@ -35,7 +35,7 @@ pub fn sessions(line: &[u8]) {
     let n = host.hello(Features::ALL, 5, &mut out).expect("a hello");
     assert!(out[..n].iter().any(|&byte| matches!(board.push(byte), Some(Ok(McuEvent::Hello { .. })))));
     let n = board.answer((1, 1), 5, 0xC0FF_EE01, &mut out).expect("an answer");
-    out[..n].iter().for_each(|&byte| drop(host.push(byte)));
+    out[..n].iter().for_each(|&byte| _ = host.push(byte));
     for &byte in line {
         // A Hello is answered whoever sends it; anything else would need the session's id and a CRC.
         match board.push(byte) {

@@ -22,8 +22,9 @@ fn play_with<T>(scenarios: &[&str], plug: impl FnOnce(&Appliance) -> anyhow::Res
     let _plugged = plug(&appliance).unwrap();
     for scenario in scenarios {
         let file = root().join("tests/scenarios").join(scenario).display().to_string();
-        let pictures = folder.path().join("pictures").display().to_string();
-        let mut kiosk = appliance.kiosk(&["--headless", "--scenario", &file, "--screenshots", &pictures]).unwrap();
+        // In target/tmp, to be looked at after a failure.
+        let pictures = concat!(env!("CARGO_TARGET_TMPDIR"), "/scenario-pictures");
+        let mut kiosk = appliance.kiosk(&["--headless", "--scenario", &file, "--screenshots", pictures]).unwrap();
         while kiosk.line(PATIENCE).unwrap().is_some() {}
         let log = std::fs::read_to_string(folder.path().join("logs/kiosk-app.log")).unwrap_or_default();
         assert!(kiosk.wait().unwrap().success(), "{scenario}: {}", log.lines().last().unwrap_or(""));
