@@ -106,13 +106,31 @@ impl Headless {
         Ok(())
     }
 
+    /// Holds a finger on what is called `label`, a control or not.
+    ///
+    /// # Errors
+    /// Where there is no such thing.
+    pub fn hold(&self, app: &App, label: &str, by: Duration) -> Result<()> {
+        let nodes = access_tree::nodes(app.window());
+        let node = nodes.iter().find(|node| node.label == label).ok_or_else(|| anyhow!("nothing is called '{label}'"))?;
+        self.press(app, node.centre(), by);
+        Ok(())
+    }
+
     /// Touches a place.
     pub fn touch(&self, app: &App, position: LogicalPosition) {
+        self.press(app, position, TOUCH);
+    }
+
+    fn press(&self, app: &App, position: LogicalPosition, by: Duration) {
         let button = PointerEventButton::Left;
         let send = |event| app.window().dispatch_event(event);
         send(WindowEvent::PointerMoved { position });
         send(WindowEvent::PointerPressed { position, button });
-        self.advance(TOUCH);
+        // In steps, so that what waits for a finger to stay sees it stay.
+        for _ in 0..by.as_millis().div_ceil(TOUCH.as_millis()) {
+            self.advance(TOUCH);
+        }
         send(WindowEvent::PointerReleased { position, button });
         send(WindowEvent::PointerExited);
         self.advance(FRAME);

@@ -26,6 +26,8 @@ use steps::{Action, Scenario, Step};
 
 /// Names the folder of control sockets, where the scenario does not.
 const RUN_DIR: &str = "KIOSK_RUN_DIR";
+/// How long a finger is held, where it is held.
+const HOLD: Duration = Duration::from_secs(2);
 /// How often the screen looks at the clock while nothing comes from the shell.
 const FRAME: Duration = Duration::from_millis(50);
 
@@ -112,6 +114,11 @@ impl Play {
         let until = Instant::now() + step.within();
         match &step.action {
             Action::Tap(label) => self.tap(label, until),
+            Action::Hold(label) => {
+                let _ = self.until(until, |this| this.says(label));
+                self.headless.hold(self.ui.app(), label, HOLD)
+            }
+            Action::Type(keys) => keys.chars().try_for_each(|key| self.tap(&key.to_string(), until)),
             Action::WaitStage(stage) => self
                 .until(until, |this| this.now == *stage)
                 .map_err(|()| anyhow!("the visit stands at '{}'", steps::word(self.now))),

@@ -15,6 +15,12 @@
 //! tap = "Order it, pay by card"          # what the control is called: all of it, or the beginning of only one
 //!
 //! [[step]]
+//! hold = "Boyd's"                        # a finger stays on it for two seconds
+//!
+//! [[step]]
+//! type = "1001"                          # each of these keys of the pad, one after the other
+//!
+//! [[step]]
 //! terminal = "approve"                   # terminal.ctl
 //! within_s = 20                          # 10 where nothing is said
 //!
@@ -67,6 +73,8 @@ pub(super) struct Step {
 #[derive(Debug, PartialEq)]
 pub(super) enum Action {
     Tap(String),
+    Hold(String),
+    Type(String),
     WaitStage(Stage),
     ExpectText(String),
     ExpectNoText(String),
@@ -92,6 +100,8 @@ struct RawScenario {
 #[serde(deny_unknown_fields)]
 struct RawStep {
     tap: Option<String>,
+    hold: Option<String>,
+    r#type: Option<String>,
     wait_stage: Option<String>,
     expect_text: Option<String>,
     expect_no_text: Option<String>,
@@ -138,6 +148,8 @@ impl RawStep {
         let stage = self.wait_stage.map(|word| stage(&word)).transpose()?;
         let mut actions = [
             self.tap.map(Action::Tap),
+            self.hold.map(Action::Hold),
+            self.r#type.map(Action::Type),
             stage.map(Action::WaitStage),
             self.expect_text.map(Action::ExpectText),
             self.expect_no_text.map(Action::ExpectNoText),
@@ -173,6 +185,9 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.action {
             Action::Tap(label) => write!(f, "tap = {label:?}")?,
+            Action::Hold(label) => write!(f, "hold = {label:?}")?,
+            // It may be a PIN.
+            Action::Type(keys) => write!(f, "type {} keys", keys.chars().count())?,
             Action::WaitStage(stage) => write!(f, "wait_stage = {:?}", word(*stage))?,
             Action::ExpectText(text) => write!(f, "expect_text = {text:?}")?,
             Action::ExpectNoText(text) => write!(f, "expect_no_text = {text:?}")?,
@@ -238,6 +253,9 @@ mod tests {
         assert_eq!(line(&scenario.steps[0]), "reader.ctl: place jane, within 10 s");
         assert_eq!(line(&scenario.steps[1]), "wait_stage = \"greeting\", within 3 s");
         assert_eq!(line(&scenario.steps[2]), "reader.ctl: remove, within 10 s");
+        let hands = parse("[[step]]\nhold = \"Boyd's\"\n[[step]]\ntype = \"1001\"\n").unwrap();
+        assert_eq!(line(&hands.steps[0]), "hold = \"Boyd's\", within 10 s");
+        assert_eq!(line(&hands.steps[1]), "type 4 keys, within 10 s", "what was typed is not shown");
         assert_eq!(line(&scenario.steps[3]), "terminal.ctl: approve, within 10 s");
     }
 

@@ -3,16 +3,18 @@
 
 use super::{
     App, Send,
+    bind_page::Say,
     pictures::{Pictures, Sizes},
     slint_app::AttractState,
-    view_model::AttractView,
+    view_model::{AttractView, page::Said},
 };
-use kiosk_core::Intent;
+use kiosk_core::{DeskIntent, Intent};
 use slint::ComponentHandle as _;
 
-pub(super) fn wire(app: &App, send: &Send) {
-    let send = send.clone();
+pub(super) fn wire(app: &App, send: &Send, say: &Say) {
+    let (send, say) = (send.clone(), say.clone());
     app.global::<AttractState<'_>>().on_begin(move || send(Intent::Begin));
+    app.global::<AttractState<'_>>().on_staff(move || say(Said::Desk(DeskIntent::Open)));
 }
 
 pub(super) fn apply(app: &App, view: &AttractView, pictures: &Pictures, sizes: Sizes) {

@@ -83,7 +83,7 @@ impl Ui {
         let ask: Rc<RefCell<Option<view_model::desk::Ask>>> = Rc::default();
         let say = answered(&ask, say);
         let pictures = Pictures::new(content.pictures.clone(), PICTURE_BYTES);
-        bind_attract::wire(&app, &send);
+        bind_attract::wire(&app, &send, &say);
         bind_checkout::wire(&app, &send);
         bind_pay::wire(&app, &send);
         bind_done::wire(&app, &send);
