@@ -271,7 +271,7 @@ impl Fault {
 }
 
 /// Reads a TOML file of ours with its text: bounded, and an unknown or missing key is an error with file and line.
-fn read_strict<T: DeserializeOwned>(path: &Path) -> Result<(String, T)> {
+pub(crate) fn read_strict<T: DeserializeOwned>(path: &Path) -> Result<(String, T)> {
     let size = fs::metadata(path).with_context(|| format!("{}: cannot be read", path.display()))?.len();
     ensure!(size <= CONFIG_BYTES, "{}: {size} bytes; a config has at most {CONFIG_BYTES}", path.display());
     let text = fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;

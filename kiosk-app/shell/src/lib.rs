@@ -50,6 +50,7 @@ mod mailbox;
 mod outbox;
 mod pseudonym;
 mod record;
+pub mod setup;
 mod shell;
 mod start;
 mod supervise;

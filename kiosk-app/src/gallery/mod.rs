@@ -252,7 +252,10 @@ mod tests {
     fn controls(ui: &Ui, view: &str, dpi: u32) -> Vec<Node> {
         let least = (f64::from(dpi) * 14.0 / 25.4).round().max(80.0);
         let small = |node: &&Node| {
-            let side = f64::from(node.whole.width.min(node.whole.height));
+            // A keyboard's ten keys a line are as wide as the display lets them be, and full height.
+            let key = node.label.chars().count() == 1;
+            let width = f64::from(node.whole.width) * if key { 2.0 } else { 1.0 };
+            let side = width.min(f64::from(node.whole.height));
             node.is_control() && (node.label.is_empty() || side < least - 1.0)
         };
         let nodes = access_tree::nodes(ui.app().window());

@@ -1,0 +1,249 @@
+//! Joining a shop: the agent enrols this device, and what it has become is written down as `kiosk.toml`.
+
+use super::FirstStart;
+use cem_contract::enrol::{
+    EnrolRefusal, EnrolStep, Enrolment, EnrolmentState, KEY_PROFILES, PURPOSE_TENANT, ScopedKey, TrustRoot,
+};
+use edge_db::link::{Answer, Ask, AskClient};
+use kiosk_core::setup::{Joined, Joining, SetupTrouble};
+use std::{
+    fs, io,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// What one question to the agent may take.
+const BUDGET: Duration = Duration::from_secs(5);
+/// What the enrolment may take at most; the backend is asked over the internet.
+const PATIENCE: Duration = Duration::from_secs(75);
+/// How often the agent is asked how far it is.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The key's file, beside `kiosk.toml`.
+const TENANT_KEY: &str = "tenant.key";
+
+/// Enrols this device with a one-time code and writes its `kiosk.toml`.
+pub(super) fn join(settings: &FirstStart, code: &str, progress: &dyn Fn(Joining)) -> Result<Joined, SetupTrouble> {
+    let mut agent = AskClient::new(&settings.agent.ask);
+    let backend = Some(settings.backend.clone()).filter(|backend| !backend.is_empty());
+    let begun = ask(&mut agent, &Ask::Enrol { code: code.to_owned(), backend })?;
+    let enrolment = follow(&mut agent, begun, progress)?;
+    progress(Joining::Trusted);
+    let Answer::Keys { keys } = ask(&mut agent, &Ask::Keys)? else { return Err(SetupTrouble::NoAgent) };
+    write(settings, &enrolment, &keys).map_err(|error| {
+        tracing::error!(%error, config = %settings.config.display(), "what this device has become cannot be written");
+        SetupTrouble::NotAllowed
+    })?;
+    progress(Joining::Menu);
+    let config = enrolment.config;
+    Ok(Joined { store: config.store, device: config.device, role: config.role })
+}
+
+fn ask(agent: &mut AskClient, question: &Ask) -> Result<Answer, SetupTrouble> {
+    agent.ask(question, BUDGET).map_err(|error| {
+        tracing::warn!(%error, "the sync agent does not answer the first start");
+        SetupTrouble::NoAgent
+    })
+}
+
+/// Asks how far it is until it has ended.
+fn follow(agent: &mut AskClient, mut answer: Answer, progress: &dyn Fn(Joining)) -> Result<Enrolment, SetupTrouble> {
+    let until = Instant::now() + PATIENCE;
+    // Nobody signals this wait: it only paces the questions.
+    let pace = crate::supervise::Stopping::default();
+    loop {
+        match answer {
+            Answer::Enrolment { state: EnrolmentState::Enrolled { enrolment } } => return Ok(*enrolment),
+            Answer::Enrolment { state: EnrolmentState::Refused { reason, text } } => {
+                tracing::warn!(?reason, text, "the enrolment was refused");
+                return Err(refusal(reason));
+            }
+            Answer::Enrolment { state: EnrolmentState::Working { step } } => progress(match step {
+                EnrolStep::Keys | EnrolStep::Asking => Joining::Asking,
+                EnrolStep::Storing | EnrolStep::Starting => Joining::Trusted,
+            }),
+            // It has not begun yet.
+            Answer::Enrolment { .. } => {}
+            _ => return Err(SetupTrouble::NoAgent),
+        }
+        if Instant::now() >= until {
+            return Err(SetupTrouble::NoAnswer);
+        }
+        pace.wait(LOOK_EVERY);
+        answer = ask(agent, &Ask::Enrolment)?;
+    }
+}
+
+fn refusal(reason: EnrolRefusal) -> SetupTrouble {
+    match reason {
+        EnrolRefusal::Wrong | EnrolRefusal::Malformed => SetupTrouble::WrongCode,
+        EnrolRefusal::Used => SetupTrouble::UsedCode,
+        EnrolRefusal::Late => SetupTrouble::LateCode,
+        EnrolRefusal::TooMany => SetupTrouble::TooManyCodes,
+        EnrolRefusal::Unreachable => SetupTrouble::NoBackend,
+        EnrolRefusal::Storage | EnrolRefusal::Enrolled => SetupTrouble::NotAllowed,
+    }
+}
+
+/// The key first and the config last: while `kiosk.toml` is missing, this is still the first start.
+fn write(settings: &FirstStart, enrolment: &Enrolment, keys: &[ScopedKey]) -> io::Result<()> {
+    let missing = || io::Error::other("the backend gave no key for guests' cards");
+    let tenant = ScopedKey::newest(keys, PURPOSE_TENANT).ok_or_else(missing)?;
+    let folder = settings.config.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(&settings.data)?;
+    fs::create_dir_all(folder)?;
+    put(&folder.join(TENANT_KEY), tenant.key.as_bytes())?;
+    put(&settings.config, kiosk_toml(settings, enrolment, tenant.version).as_bytes())
+}
+
+/// Whole or not at all, and for nobody else's eyes.
+fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let coming = path.with_extension("new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&coming)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&coming, path)?;
+    fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn kiosk_toml(settings: &FirstStart, enrolment: &Enrolment, key_version: u32) -> String {
+    let config = &enrolment.config;
+    let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let path = |path: &Path| text(&path.display().to_string());
+    let letter = config.order_letter.chars().next().filter(char::is_ascii_uppercase).unwrap_or('A');
+    let keys = profile_keys(&enrolment.trust_root);
+    let keys: Vec<String> =
+        keys.iter().map(|(id, public)| format!("{{ id = {}, public = {} }}", text(id), text(public))).collect();
+    let users: Vec<String> = settings.agent.users.iter().map(|user| text(user)).collect();
+    format!(
+        "# Written by the first start, when this device joined its shop.\n\
+         store = {}\ndevice = {}\nrole = {}\nletter = \"{letter}\"\ndata = {}\nboard = {}\ncontent = {}\n\n\
+         [cem]\ntenant_key_file = {}\ntenant_key_version = {key_version}\nprofile_keys = [{}]\n\n\
+         [agent]\nask = {}\nwake = {}\nagent_db = {}\nanswer = {}\nusers = [{}]\n",
+        text(&config.store),
+        text(&config.device),
+        text(&config.role),
+        path(&settings.data),
+        path(&settings.board),
+        path(&settings.content),
+        text(TENANT_KEY),
+        keys.join(", "),
+        path(&settings.agent.ask),
+        path(&settings.agent.wake),
+        path(&settings.agent.agent_db),
+        path(&settings.agent.answer),
+        users.join(", "),
+    )
+}
+
+fn profile_keys(root: &TrustRoot) -> Vec<(String, String)> {
+    let good = root.keys.iter().filter(|key| key.uses.iter().any(|used| used == KEY_PROFILES));
+    good.map(|key| (key.id.clone(), key.public.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{KioskConfig, setup::settings::AgentPlaces};
+    use cem_contract::enrol::{DeviceConfig, TrustedKey};
+    use edge_db::link::AskServer;
+    use std::{
+        path::PathBuf,
+        sync::{Arc, Mutex},
+    };
+
+    fn settings(folder: &Path) -> FirstStart {
+        let at = |name: &str| folder.join(name);
+        FirstStart {
+            config: at("kiosk/kiosk.toml"),
+            data: at("kiosk"),
+            board: at("board.toml"),
+            content: at("shop"),
+            backend: "https://cem.example".into(),
+            zones: Vec::new(),
+            agent: AgentPlaces {
+                ask: at("ask"),
+                wake: at("wake"),
+                agent_db: at("agent.db"),
+                answer: at("answer"),
+                users: Vec::new(),
+            },
+            proxy: String::new(),
+            rotation: None,
+        }
+    }
+
+    fn enrolment() -> Enrolment {
+        let key = cem_contract::SigningKey::from_bytes(&[7; 32]).verifying_key();
+        let config = DeviceConfig {
+            store: "s-001".into(),
+            device: "k-02".into(),
+            role: "kiosk".into(),
+            order_letter: "B".into(),
+            ..DeviceConfig::default()
+        };
+        let trust_root = TrustRoot { keys: vec![TrustedKey::new(&key, &[KEY_PROFILES])], ..TrustRoot::default() };
+        Enrolment { config, trust_root, ..Enrolment::default() }
+    }
+
+    /// An agent that works for two looks, and then says `end`.
+    fn agent(at: PathBuf, end: EnrolmentState) -> edge_db::link::AskService {
+        let looks = Arc::new(Mutex::new(0));
+        let server = AskServer::bind(at, &[]).unwrap();
+        server
+            .serve(move |ask| match ask {
+                Ask::Keys => {
+                    let key = "11".repeat(32);
+                    Answer::Keys { keys: vec![ScopedKey { purpose: PURPOSE_TENANT.into(), version: 3, key, retires: None }] }
+                }
+                _ => {
+                    let mut looks = looks.lock().unwrap();
+                    *looks += 1;
+                    let state = if *looks < 3 { EnrolmentState::Working { step: EnrolStep::Asking } } else { end.clone() };
+                    Answer::Enrolment { state }
+                }
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn what_was_written_starts_as_that_kiosk() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let _agent = agent(settings.agent.ask.clone(), EnrolmentState::Enrolled { enrolment: Box::new(enrolment()) });
+        let joined = join(&settings, "K7PM2QXA9TDE", &|_| {}).unwrap();
+        assert_eq!((joined.store.as_str(), joined.device.as_str()), ("s-001", "k-02"));
+
+        let kiosk = KioskConfig::load(&settings.config).unwrap();
+        assert_eq!((kiosk.source().as_str(), kiosk.letter), ("/stores/s-001/devices/k-02", 'B'));
+        assert_eq!((kiosk.tenant_key.version, kiosk.tenant_key.bytes), (3, [0x11; 32]));
+        assert_eq!(kiosk.profile_keys.len(), 1);
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(folder.path().join("kiosk/tenant.key")).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_refusal_says_why_and_leaves_a_first_start_behind() {
+        for (reason, trouble) in [
+            (EnrolRefusal::Wrong, SetupTrouble::WrongCode),
+            (EnrolRefusal::Used, SetupTrouble::UsedCode),
+            (EnrolRefusal::Late, SetupTrouble::LateCode),
+            (EnrolRefusal::Unreachable, SetupTrouble::NoBackend),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let settings = settings(folder.path());
+            let _agent = agent(settings.agent.ask.clone(), EnrolmentState::Refused { reason, text: String::new() });
+            assert_eq!(join(&settings, "K7PM2QXA9TDE", &|_| {}), Err(trouble));
+            assert!(!settings.config.exists());
+        }
+    }
+
+    #[test]
+    fn without_an_agent_it_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(join(&settings(folder.path()), "K7PM2QXA9TDE", &|_| {}), Err(SetupTrouble::NoAgent));
+    }
+}
