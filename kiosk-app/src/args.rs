@@ -16,6 +16,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
+    /// While the file of --config is missing: ask a person for network, time and shop as this file says, and write it
+    #[arg(long, value_name = "FILE", requires = "config", conflicts_with = "headless")]
+    pub first_start: Option<PathBuf>,
+
     /// Draw into memory instead of on a display
     #[arg(long)]
     pub headless: bool,

@@ -18,6 +18,7 @@ mod board;
 mod commands;
 pub mod control;
 mod feed;
+mod first_start;
 pub mod gallery;
 pub mod headless;
 mod rehearsal;
@@ -57,7 +58,10 @@ pub fn main() -> ExitCode {
 pub fn run(args: &Args) -> Result<()> {
     match (&args.config, &args.scenario, &args.screenshots) {
         (Some(config), Some(scenario), pictures) => scenario::run(&load(config)?, scenario, pictures.as_deref(), args.size),
-        (Some(config), None, None) if !args.headless => windowed::run(&load(config)?, args),
+        (Some(config), None, None) if !args.headless => match &args.first_start {
+            Some(first) if !config.exists() => first_start::run(first, args),
+            _ => windowed::run(&load(config)?, args),
+        },
         (config, None, Some(pictures)) => {
             let content = match (config, &args.content) {
                 (Some(config), _) => load(config)?.content,

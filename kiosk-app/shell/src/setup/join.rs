@@ -10,7 +10,7 @@ use std::{
     fs, io,
     io::Write as _,
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -94,7 +94,8 @@ fn write(settings: &FirstStart, enrolment: &Enrolment, keys: &[ScopedKey]) -> io
     fs::create_dir_all(&settings.data)?;
     fs::create_dir_all(folder)?;
     put(&folder.join(TENANT_KEY), tenant.key.as_bytes())?;
-    put(&settings.config, kiosk_toml(settings, enrolment, tenant.version).as_bytes())
+    let board = turned_board(settings, folder)?;
+    put(&settings.config, kiosk_toml(settings, &board, enrolment, tenant.version).as_bytes())
 }
 
 /// Whole or not at all, and for nobody else's eyes.
@@ -107,7 +108,30 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
-fn kiosk_toml(settings: &FirstStart, enrolment: &Enrolment, key_version: u32) -> String {
+/// The board-config to start with: the one that came with the machine, or a copy in which the display is turned as a
+/// person saw it right.
+fn turned_board(settings: &FirstStart, folder: &Path) -> io::Result<PathBuf> {
+    let Some(degrees) = settings.rotation else { return Ok(settings.board.clone()) };
+    let mut board: toml::Table = fs::read_to_string(&settings.board)?.parse().map_err(io::Error::other)?;
+    let Some(display) = board.get_mut("display").and_then(toml::Value::as_table_mut) else { return Ok(settings.board.clone()) };
+    let before = display.get("rotation").and_then(toml::Value::as_integer).unwrap_or(0);
+    if before == i64::from(degrees) {
+        return Ok(settings.board.clone());
+    }
+    display.insert("rotation".to_owned(), i64::from(degrees).into());
+    // Width and height are as mounted: a quarter turn exchanges them.
+    if (before - i64::from(degrees)).rem_euclid(180) == 90
+        && let (Some(width), Some(height)) = (display.get("width_px").cloned(), display.get("height_px").cloned())
+    {
+        display.insert("width_px".to_owned(), height);
+        display.insert("height_px".to_owned(), width);
+    }
+    let turned = folder.join("board.toml");
+    put(&turned, board.to_string().as_bytes())?;
+    Ok(turned)
+}
+
+fn kiosk_toml(settings: &FirstStart, board: &Path, enrolment: &Enrolment, key_version: u32) -> String {
     let config = &enrolment.config;
     let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let path = |path: &Path| text(&path.display().to_string());
@@ -125,7 +149,7 @@ fn kiosk_toml(settings: &FirstStart, enrolment: &Enrolment, key_version: u32) ->
         text(&config.device),
         text(&config.role),
         path(&settings.data),
-        path(&settings.board),
+        path(board),
         path(&settings.content),
         text(TENANT_KEY),
         keys.join(", "),
@@ -149,10 +173,7 @@ mod tests {
     use crate::{KioskConfig, setup::settings::AgentPlaces};
     use cem_contract::enrol::{DeviceConfig, TrustedKey};
     use edge_db::link::AskServer;
-    use std::{
-        path::PathBuf,
-        sync::{Arc, Mutex},
-    };
+    use std::sync::{Arc, Mutex};
 
     fn settings(folder: &Path) -> FirstStart {
         let at = |name: &str| folder.join(name);
@@ -239,6 +260,20 @@ mod tests {
             assert_eq!(join(&settings, "K7PM2QXA9TDE", &|_| {}), Err(trouble));
             assert!(!settings.config.exists());
         }
+    }
+
+    #[test]
+    fn a_display_that_was_turned_by_hand_stays_turned() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(folder.path());
+        let board = "name = \"b\"\n[display]\nwidth_px = 720\nheight_px = 1280\ndpi = 210\n";
+        fs::write(&settings.board, board).unwrap();
+        assert_eq!(turned_board(&settings, folder.path()).unwrap(), settings.board);
+        settings.rotation = Some(90);
+        fs::create_dir(folder.path().join("kiosk")).unwrap();
+        let turned = turned_board(&settings, &folder.path().join("kiosk")).unwrap();
+        let display = kiosk_devices::BoardConfig::load(&turned).unwrap().display;
+        assert_eq!((display.width_px, display.height_px, display.rotation), (1280, 720, 90));
     }
 
     #[test]
