@@ -28,7 +28,7 @@ use kiosk_core::{
 use kiosk_devices::{AbortFlag, BoardConfig, FinancialRequest, open_terminal};
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::JoinHandle,
