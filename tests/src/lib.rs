@@ -11,6 +11,7 @@ pub mod emulated;
 pub mod http;
 pub mod kills;
 pub mod ledger;
+pub mod money;
 pub mod proc;
 pub mod python;
 pub mod wire;

@@ -11,6 +11,8 @@ mod clone;
 mod enrol;
 #[path = "it/kills.rs"]
 mod kills;
+#[path = "it/money.rs"]
+mod money;
 #[path = "it/restore.rs"]
 mod restore;
 #[path = "it/scenarios.rs"]

@@ -24,6 +24,8 @@ pub(crate) struct Book {
     pub(crate) currency: Option<Currency>,
     /// A period has ended whose totals nobody has seen.
     pub(crate) unseen: bool,
+    /// The terminal cannot be asked, so that an end of day made by hand may go unnoticed.
+    pub(crate) blind: bool,
 }
 
 impl Book {
@@ -37,7 +39,7 @@ impl Book {
             (page.period, page.last_receipt) = (period, Some(number));
             page.last_trace = None;
         }
-        Self { page, held, true_ms: None, currency: None, unseen: false }
+        Self { page, held, true_ms: None, currency: None, unseen: false, blind: false }
     }
 
     pub(crate) fn page(&self) -> &TerminalBook {

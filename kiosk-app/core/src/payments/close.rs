@@ -132,7 +132,7 @@ impl Payments {
         let mut events = Vec::new();
         for finding in &comparison.findings {
             let (attempt, kind) = match finding {
-                Finding::Confirmed(attempt) => (*attempt, None),
+                Finding::Confirmed(attempt) => (*attempt, self.unproven(*attempt).then_some(TaskKind::CompareTotals)),
                 Finding::WasCharged(attempt) => (*attempt, Some(TaskKind::Refund)),
                 Finding::WasNotCharged(attempt) => (*attempt, Some(TaskKind::MissingPayment)),
             };
@@ -154,13 +154,23 @@ impl Payments {
         events
     }
 
+    /// True where sums that agree do not prove that nothing was charged: the terminal may have been closed by hand before, with
+    /// the payment in totals that nobody saw. Only a receipt number and a trace from before the attempt would have shown that.
+    fn unproven(&self, attempt: Id) -> bool {
+        let Some(fact) = self.provisional.iter().find(|fact| fact.attempt == attempt) else { return false };
+        let not_charged = fact.outcome.as_deref().is_some_and(|word| word.ends_with("not_charged"));
+        let shows = fact.trail.receipt_before.is_some_and(|before| before > 0) && fact.trail.trace_before.is_some();
+        not_charged && (self.book.blind || !shows)
+    }
+
     /// Verdicts of periods that ended without a comparison (the terminal was closed by hand): tasks for a person.
     pub(crate) fn missed_comparisons(&mut self, ids: &mut IdMaker, now: Now) -> Vec<Event> {
         if !core::mem::take(&mut self.book.unseen) {
             return Vec::new();
         }
         let period = self.book().period;
-        let mut events = Vec::new();
+        // That the numbers began again must outlive a stop.
+        let mut events = Vec::from([Event::TerminalBook(self.book().clone())]);
         let over = |fact: &PaymentFact| fact.trail.period.is_some_and(|p| p < period);
         let (missed, kept): (Vec<_>, Vec<_>) = core::mem::take(&mut self.provisional).into_iter().partition(over);
         self.provisional = kept;

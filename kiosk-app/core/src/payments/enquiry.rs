@@ -40,13 +40,21 @@ const FAILURES_MAX: u8 = 3;
 /// An enquiry on behalf of no attempt: it reads the number before the next one.
 pub(crate) const NOBODY: Id = Id([0; 16]);
 
+/// The receipt that fits, as it was first seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    number: u32,
+    trace: Option<u32>,
+    at_ms: u64,
+}
+
 /// How far the asking has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Check {
     /// The next enquiry is due then. `since_ms` is when nobody knew any more: `None` until the first step after a start.
-    Due { at_ms: u64, since_ms: Option<u64>, first: Option<(u32, u64)>, failures: u8 },
+    Due { at_ms: u64, since_ms: Option<u64>, first: Option<Look>, failures: u8 },
     /// Asked; counts as failed then.
-    Asked { until_ms: u64, since_ms: u64, first: Option<(u32, u64)>, failures: u8 },
+    Asked { until_ms: u64, since_ms: u64, first: Option<Look>, failures: u8 },
     /// A person must decide.
     Person,
 }
@@ -138,7 +146,10 @@ impl Payments {
             State::Unknown(Check::Due { at_ms, since_ms: Some(since_ms), first, failures })
         };
         let last = match enquiry {
-            Enquiry::Unsupported => return Some(attempt.leave()),
+            Enquiry::Unsupported => {
+                self.book.blind = true;
+                return Some(attempt.leave());
+            }
             Enquiry::Failed if over && failures >= FAILURES_MAX => return Some(attempt.leave()),
             Enquiry::Failed => {
                 attempt.state = again(first, if over { failures.saturating_add(1) } else { 0 });
@@ -149,10 +160,10 @@ impl Payments {
         attempt.seen.clone_from(&last);
         match (attempt.judge(last.as_ref(), first, &self.book, &self.limits, now), last) {
             (Says::Charged, Some(receipt)) => {
-                let (number, since) = first.unwrap_or((receipt.number, now.mono_ms));
-                if number != receipt.number || now.mono_ms.saturating_sub(since) < self.limits.reversal_ms {
-                    let at_ms = since.saturating_add(self.limits.reversal_ms);
-                    let first = Some((receipt.number, since));
+                let look = first.unwrap_or(Look { number: receipt.number, trace: receipt.trace, at_ms: now.mono_ms });
+                if now.mono_ms.saturating_sub(look.at_ms) < self.limits.reversal_ms {
+                    let at_ms = look.at_ms.saturating_add(self.limits.reversal_ms);
+                    let first = Some(look);
                     attempt.state = State::Unknown(Check::Due { at_ms, since_ms: Some(since_ms), first, failures });
                     return None;
                 }
@@ -171,7 +182,12 @@ impl Payments {
                 attempt.state = again(None, 0);
                 None
             }
-            (Says::Unclear | Says::Charged, _) => Some(attempt.leave()),
+            (Says::Unclear | Says::Charged, last) => {
+                let settled = attempt.leave();
+                // It may show that the day was closed by hand, and with it the totals that this attempt is in.
+                self.read(&Enquiry::Last(last), now);
+                Some(settled)
+            }
         }
     }
 
@@ -202,14 +218,7 @@ impl Attempt {
         settled
     }
 
-    fn judge(
-        &self,
-        last: Option<&TerminalReceipt>,
-        first: Option<(u32, u64)>,
-        book: &Book,
-        limits: &TerminalLimits,
-        now: Now,
-    ) -> Says {
+    fn judge(&self, last: Option<&TerminalReceipt>, first: Option<Look>, book: &Book, limits: &TerminalLimits, now: Now) -> Says {
         let trail = &self.fact.trail;
         let (Some(before), Some(period), Some(last)) = (trail.receipt_before, trail.period, last) else { return Says::Unclear };
         if period != book.page().period || trail.tid.is_empty() || last.terminal != trail.tid {
@@ -227,8 +236,9 @@ impl Attempt {
             && last.currency == book.currency
             && book.is_free(period, last.number)
             && later;
+        let still = first.is_none_or(|look| (look.number, look.trace) == (last.number, last.trace));
         let in_time = !limits.by_hand || first.is_some() || self.heard_within(limits.hand_ms, now);
-        if ours && in_time { Says::Charged } else { Says::Unclear }
+        if ours && still && in_time { Says::Charged } else { Says::Unclear }
     }
 
     /// True where the terminal was last known to work on this attempt no longer ago than `ms`.

@@ -354,6 +354,8 @@ impl Payments {
         attempt.state = State::Settled;
         attempt.fact.staff = Some(staff.to_string());
         attempt.fact.trail.provisional = true;
+        // The day it belongs to has ended: no comparison will come.
+        self.book.unseen |= period.is_some_and(|period| period < self.book.page().period);
         let how = if waiting { how } else { How::Closed };
         let mut settled = attempt.settled(how, Event::PaymentResolved, Some(word), reference);
         if attempt.fact.kind == CommandKind::EndOfDay {

@@ -322,7 +322,9 @@ fn verdicts_of_a_day_that_was_closed_by_hand_become_tasks() {
     assert_eq!(payments.missed_comparisons(&mut ids, at(0)), []);
     payments.enquired(NOBODY, last(receipt(1)), at(0));
     let events = payments.missed_comparisons(&mut ids, at(0));
-    let [Event::TaskRaised { kind: TaskKind::CompareTotals, subject, .. }, Event::PaymentConfirmed(_)] = &events[..] else {
+    let [Event::TerminalBook(_), Event::TaskRaised { kind: TaskKind::CompareTotals, subject, .. }, Event::PaymentConfirmed(_)] =
+        &events[..]
+    else {
         panic!("{events:?}")
     };
     assert_eq!((*subject, payments.provisional().len()), (id(1), 0));

@@ -1,7 +1,7 @@
 //! Benchmarks beside peers, in the same run: counts first, then ratios, then times.
 
-use anyhow::{Context, Result};
-use cem_tests::{kills, proc};
+use anyhow::{Context, Result, anyhow, bail};
+use cem_tests::{kills, money, proc};
 use clap::{Parser, Subcommand};
 
 mod queue;
@@ -37,6 +37,12 @@ enum Bench {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Every way in which a card payment can go wrong: the real core on models of journal and terminal.
+    Money {
+        /// How many schedules; every one there is by default.
+        #[arg(long, default_value_t = money::SCHEDULES)]
+        schedules: u64,
+    },
     /// Catching up over a long wire, beside syslog-ng with a disk buffer.
     Upload {
         /// How many events of real baskets are waiting.
@@ -52,8 +58,35 @@ fn main() -> Result<()> {
     match Arguments::parse().bench {
         Bench::Queue { seconds, rounds, fsync_ms } => queue::run(seconds, rounds, fsync_ms),
         Bench::Kills { kills, seed } => killed(kills, seed),
+        Bench::Money { schedules } => paid(schedules),
         Bench::Upload { events, round_trip_ms } => upload::run(events, round_trip_ms),
     }
+}
+
+fn paid(schedules: u64) -> Result<()> {
+    let begun = std::time::Instant::now();
+    let other = std::thread::spawn(move || money::run(schedules, 1, 2, None));
+    let halves = [money::run(schedules, 0, 2, None), other.join().map_err(|_| anyhow!("a half of the run ended badly"))?];
+    let mut all = money::Seen::default();
+    for half in halves {
+        let seen = half.map_err(|why| anyhow!("{why}"))?;
+        all.schedules += seen.schedules;
+        all.charges += seen.charges;
+        all.by_enquiry += seen.by_enquiry;
+        all.by_person += seen.by_person;
+    }
+    println!(
+        "{} schedules, {} charges: 0 twice, 0 forgotten, 0 made unpaid, 0 settled by another's receipt",
+        all.schedules, all.charges
+    );
+    println!("{} settled by the terminal's last receipt, {} by a person, {:.1?}", all.by_enquiry, all.by_person, begun.elapsed());
+    for mutant in money::Mutant::ALL {
+        match money::run(schedules, 0, 1, Some(mutant)) {
+            Err(why) => println!("{mutant:?}: caught ({})", why.lines().next().unwrap_or_default()),
+            Ok(_) => bail!("{mutant:?} went unnoticed"),
+        }
+    }
+    Ok(())
 }
 
 /// Rounds of at most this many kills, so that the ledger read at the end of each stays small.

@@ -1,0 +1,130 @@
+//! The journal as a model: what is on disk after a crash, and how a broken one would be.
+
+use super::Mutant;
+use kiosk_core::{
+    Event, Id, OpenAttempt, Restored,
+    event::{PaymentFact, Progress, TaskKind, TerminalBook},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where an attempt stands on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Started,
+    Unknown,
+    Approved,
+    Declined,
+    Resolved,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    pub attempts: BTreeMap<Id, (PaymentFact, State)>,
+    pub received: BTreeSet<Id>,
+    pub cancelled: BTreeSet<Id>,
+    pub tasks: Vec<(TaskKind, Id)>,
+    pub book: TerminalBook,
+    pub mutant: Option<Mutant>,
+    /// What an over-hasty journal has acknowledged and not written.
+    pub late: Vec<Vec<Event>>,
+}
+
+impl Disk {
+    pub fn commit(&mut self, events: &[Event]) {
+        if self.mutant == Some(Mutant::AcknowledgesBeforeCommit) {
+            self.late.push(events.to_vec());
+            if self.late.len() > 1 {
+                let oldest = self.late.remove(0);
+                self.write(&oldest);
+            }
+            return;
+        }
+        self.write(events);
+    }
+
+    /// The process is gone, and with it what was not written.
+    pub fn crash(&mut self) {
+        self.late.clear();
+    }
+
+    /// Everything is written at last.
+    pub fn flush(&mut self) {
+        for events in std::mem::take(&mut self.late) {
+            self.write(&events);
+        }
+    }
+
+    fn write(&mut self, events: &[Event]) {
+        for event in events {
+            match event {
+                Event::PaymentStarted(fact) | Event::PaymentAcknowledged(fact) => self.put(fact, State::Started),
+                Event::PaymentApproved(fact) => self.put(fact, State::Approved),
+                Event::PaymentDeclined(fact) => self.put(fact, State::Declined),
+                Event::PaymentUnknown(fact) => self.put(fact, State::Unknown),
+                Event::PaymentResolved(fact) | Event::PaymentConfirmed(fact) => self.put(fact, State::Resolved),
+                Event::TerminalBook(book) => self.book = book.clone(),
+                Event::TaskRaised { kind, subject, .. } => self.tasks.push((*kind, *subject)),
+                Event::OrderProgressed { order, state: Progress::Received } => {
+                    self.received.insert(*order);
+                }
+                Event::OrderProgressed { order, state: Progress::Cancelled } => {
+                    self.cancelled.insert(*order);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn put(&mut self, fact: &PaymentFact, state: State) {
+        self.attempts.insert(fact.attempt, (fact.clone(), state));
+    }
+
+    /// What the kiosk is told at its start.
+    pub fn restored(&self) -> Restored {
+        let open = self.attempts.values().filter(|(_, state)| matches!(state, State::Started | State::Unknown));
+        let mut restored = Restored {
+            open: open
+                .map(|(fact, state)| OpenAttempt {
+                    fact: self.told(fact),
+                    visit: None,
+                    number: "A-1".into(),
+                    unknown: *state == State::Unknown,
+                })
+                .collect(),
+            provisional: self
+                .attempts
+                .values()
+                .filter(|(fact, state)| *state == State::Resolved && fact.trail.provisional)
+                .map(|(fact, _)| fact.clone())
+                .collect(),
+            book: self.book.clone(),
+            held: self.held(),
+            abandoned: Vec::new(),
+        };
+        if self.mutant == Some(Mutant::ForgetsOpenAttempts) {
+            restored.open.clear();
+        }
+        restored
+    }
+
+    fn told(&self, fact: &PaymentFact) -> PaymentFact {
+        let mut fact = fact.clone();
+        match self.mutant {
+            Some(Mutant::TakesAcknowledgementForGranted) => {
+                fact.trail.acknowledged = true;
+                fact.trail.heard_utc_ms = fact.trail.began_utc_ms;
+            }
+            Some(Mutant::LosesTheNumberBefore) => fact.trail.receipt_before = self.book.last_receipt.map(|last| last + 1),
+            _ => {}
+        }
+        fact
+    }
+
+    fn held(&self) -> Vec<(u32, u32, Id)> {
+        if self.mutant == Some(Mutant::DropsUnique) {
+            return Vec::new();
+        }
+        let held = |(fact, _): &(PaymentFact, State)| Some((fact.trail.period?, fact.reference?, fact.attempt));
+        self.attempts.values().filter_map(held).collect()
+    }
+}
