@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Where an attempt stands on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(super) enum State {
     Started,
     Unknown,
     Approved,
@@ -18,19 +18,19 @@ pub enum State {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Disk {
-    pub attempts: BTreeMap<Id, (PaymentFact, State)>,
-    pub received: BTreeSet<Id>,
-    pub cancelled: BTreeSet<Id>,
-    pub tasks: Vec<(TaskKind, Id)>,
-    pub book: TerminalBook,
-    pub mutant: Option<Mutant>,
+pub(super) struct Disk {
+    pub(super) attempts: BTreeMap<Id, (PaymentFact, State)>,
+    pub(super) received: BTreeSet<Id>,
+    pub(super) cancelled: BTreeSet<Id>,
+    pub(super) tasks: Vec<(TaskKind, Id)>,
+    pub(super) book: TerminalBook,
+    pub(super) mutant: Option<Mutant>,
     /// What an over-hasty journal has acknowledged and not written.
-    pub late: Vec<Vec<Event>>,
+    pub(super) late: Vec<Vec<Event>>,
 }
 
 impl Disk {
-    pub fn commit(&mut self, events: &[Event]) {
+    pub(super) fn commit(&mut self, events: &[Event]) {
         if self.mutant == Some(Mutant::AcknowledgesBeforeCommit) {
             self.late.push(events.to_vec());
             if self.late.len() > 1 {
@@ -43,12 +43,12 @@ impl Disk {
     }
 
     /// The process is gone, and with it what was not written.
-    pub fn crash(&mut self) {
+    pub(super) fn crash(&mut self) {
         self.late.clear();
     }
 
     /// Everything is written at last.
-    pub fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         for events in std::mem::take(&mut self.late) {
             self.write(&events);
         }
@@ -80,7 +80,7 @@ impl Disk {
     }
 
     /// What the kiosk is told at its start.
-    pub fn restored(&self) -> Restored {
+    pub(super) fn restored(&self) -> Restored {
         let open = self.attempts.values().filter(|(_, state)| matches!(state, State::Started | State::Unknown));
         let mut restored = Restored {
             open: open

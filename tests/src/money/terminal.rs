@@ -4,7 +4,7 @@ use kiosk_core::{Currency, DayTotals, Enquiry, Id, Minor, TerminalReceipt};
 
 /// How a command ends at the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(super) enum Answer {
     Approve,
     /// Declined without a receipt number.
     Decline,
@@ -16,7 +16,7 @@ pub enum Answer {
 
 /// What the terminal does by itself where nobody acknowledges its completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unheard {
+pub(super) enum Unheard {
     Keep,
     /// Reverses after 1 s, with a receipt of its own.
     Reverse,
@@ -28,7 +28,7 @@ pub enum Unheard {
 
 /// What happens at the terminal at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
+pub(super) enum Act {
     Decide { attempt: Id, amount: Minor, answer: Answer, reverses: bool },
     Reverse(Id),
     Forget(Id),
@@ -38,34 +38,34 @@ pub enum Act {
 
 /// One transaction in its books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    pub number: u32,
-    pub trace: u32,
-    pub amount: Minor,
+pub(super) struct Entry {
+    pub(super) number: u32,
+    pub(super) trace: u32,
+    pub(super) amount: Minor,
     /// The attempt that it is for; `None` for what was done by hand.
-    pub by: Option<Id>,
-    pub period: u32,
-    pub reversed: bool,
+    pub(super) by: Option<Id>,
+    pub(super) period: u32,
+    pub(super) reversed: bool,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Terminal {
-    pub books: Vec<Entry>,
-    pub period: u32,
-    pub gives_traces: bool,
+pub(super) struct Terminal {
+    pub(super) books: Vec<Entry>,
+    pub(super) period: u32,
+    pub(super) gives_traces: bool,
     number: u32,
     trace: u32,
     /// A declined transaction was the last.
     declined_last: bool,
     plan: Vec<(u64, Act)>,
-    pub unheard: Option<Unheard>,
+    pub(super) unheard: Option<Unheard>,
     /// Busy with a command until then.
     busy_until_ms: u64,
 }
 
 impl Terminal {
     /// With so many receipts of this period already, made by hand.
-    pub fn with_receipts(count: u32, gives_traces: bool) -> Self {
+    pub(super) fn with_receipts(count: u32, gives_traces: bool) -> Self {
         let mut terminal = Self { gives_traces, trace: 100, ..Self::default() };
         for _ in 0..count {
             terminal.enter(Minor(111), None);
@@ -73,7 +73,7 @@ impl Terminal {
         terminal
     }
 
-    pub fn plan(&mut self, at_ms: u64, act: Act) {
+    pub(super) fn plan(&mut self, at_ms: u64, act: Act) {
         if let Act::Decide { .. } = act {
             self.busy_until_ms = at_ms;
         }
@@ -82,23 +82,23 @@ impl Terminal {
     }
 
     /// When the terminal is free again.
-    pub fn free_at(&self) -> u64 {
+    pub(super) fn free_at(&self) -> u64 {
         self.busy_until_ms
     }
 
     /// Lets everything happen that is due.
-    pub fn advance(&mut self, now_ms: u64) {
+    pub(super) fn advance(&mut self, now_ms: u64) {
         while self.plan.first().is_some_and(|(at, _)| *at <= now_ms) {
             let (at, act) = self.plan.remove(0);
             self.act(at, act);
         }
     }
 
-    pub fn idle(&self) -> bool {
+    pub(super) fn idle(&self) -> bool {
         self.plan.is_empty()
     }
 
-    pub fn next_ms(&self) -> Option<u64> {
+    pub(super) fn next_ms(&self) -> Option<u64> {
         self.plan.first().map(|(at, _)| *at)
     }
 
@@ -151,14 +151,14 @@ impl Terminal {
     }
 
     /// Repeat receipt (06 20).
-    pub fn last(&self, now_ms: u64) -> Enquiry {
+    pub(super) fn last(&self, now_ms: u64) -> Enquiry {
         if now_ms < self.busy_until_ms || self.declined_last {
             return Enquiry::Failed;
         }
         Enquiry::Last(self.books.iter().rev().find(|entry| entry.period == self.period).map(|entry| self.receipt(entry)))
     }
 
-    pub fn receipt(&self, entry: &Entry) -> TerminalReceipt {
+    pub(super) fn receipt(&self, entry: &Entry) -> TerminalReceipt {
         TerminalReceipt {
             terminal: "T1".into(),
             number: entry.number,
@@ -170,7 +170,7 @@ impl Terminal {
     }
 
     /// Closes the day and says what it sums up to.
-    pub fn totals(&mut self) -> DayTotals {
+    pub(super) fn totals(&mut self) -> DayTotals {
         let day = self.books.iter().filter(|entry| entry.period == self.period && !entry.reversed);
         let totals = DayTotals { terminal: "T1".into(), amount: day.map(|entry| entry.amount).sum(), ..DayTotals::default() };
         self.end_of_day();
@@ -178,7 +178,7 @@ impl Terminal {
     }
 
     /// What was charged for an attempt and not given back.
-    pub fn charged(&self, attempt: Id) -> Option<&Entry> {
+    pub(super) fn charged(&self, attempt: Id) -> Option<&Entry> {
         self.books.iter().find(|entry| entry.by == Some(attempt) && !entry.reversed)
     }
 }
