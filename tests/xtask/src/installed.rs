@@ -72,6 +72,7 @@ fn sell(run: &Run, root: &Root, place: &Path) -> Result<(), Failed> {
     // The device dies: another one takes its place, knowing nothing of what it had.
     let code = world.code(&["replace", DEVICE])?;
     root.output(&["sh", "-c", "rm -rf /var/lib/cem/agent/* /var/lib/cem/kiosk/*"])?;
+    world.configure_kiosk(root, "127.0.0.1")?;
     world.leave_code(root, "127.0.0.1", &code)?;
     visit(root, &world, place, 2)?;
     println!("  replaced: the new device sold and uploaded in a log of its own");
@@ -101,7 +102,8 @@ fn agent(root: &Root, place: &Path) -> Result<Running, Failed> {
 fn visit(root: &Root, world: &World, place: &Path, nth: usize) -> Result<(), Failed> {
     let _agent = agent(root, place)?;
     root.write("var/cache/visit.toml", VISIT)?;
-    let kiosk = ["/usr/bin/kiosk-app", "--config", "/etc/cem/kiosk.toml", "--headless", "--scenario", "/var/cache/visit.toml"];
+    let kiosk =
+        ["/usr/bin/kiosk-app", "--config", "/var/lib/cem/kiosk/kiosk.toml", "--headless", "--scenario", "/var/cache/visit.toml"];
     let pictures = ["--screenshots", "/var/lib/cem/kiosk/pictures"];
     let mut visit = start(root, "cem-kiosk", "cem-kiosk", &[&kiosk[..], &pictures[..]].concat(), place)?;
     if !visit.0.wait()?.success() {
@@ -118,9 +120,7 @@ fn prepare(root: &Root) -> Result<(), Failed> {
     for user in ["cem-kiosk", "cem-agent"] {
         root.output(&["install", "-d", "-o", user, "-g", "cem", "-m", "0750", &format!("/run/{user}")])?;
     }
-    root.output(&["install", "-d", "-o", "cem-kiosk", "-m", "0500", "/run/credentials/cem-kiosk.service"])?;
-    let secret = ["/etc/credstore/cem.tenant.key", "/run/credentials/cem-kiosk.service"];
-    root.output(&[&["install", "-o", "cem-kiosk", "-m", "0400"], &secret[..]].concat()).map(drop)
+    Ok(())
 }
 
 /// A process of ours inside; killed when dropped.
@@ -161,8 +161,8 @@ fn walls(root: &Root) -> Result<(), Failed> {
         ("cem-kiosk", "cem", "-r", "/var/lib/cem/agent/agent.db", true),
         ("cem-kiosk", "cem", "-w", "/var/lib/cem/agent/agent.db", false),
         ("cem-kiosk", "cem", "-r", "/var/lib/cem/agent/enrolment/token", false),
-        ("cem-agent", "cem", "-r", "/run/credentials/cem-kiosk.service/cem.tenant.key", false),
-        ("cem-agent", "cem", "-r", "/etc/credstore/cem.tenant.key", false),
+        ("cem-agent", "cem", "-r", "/var/lib/cem/kiosk/tenant.key", false),
+        ("cem-backend", "cem-backend", "-r", "/var/lib/cem/agent/enrolment/token", false),
         ("cem-backend", "cem-backend", "-r", kiosk_db, false),
         ("cem-agent", "cem", "-r", "/var/lib/cem-backend/cem.db", false),
     ] {

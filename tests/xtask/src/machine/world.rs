@@ -147,9 +147,10 @@ impl World {
         let example = root.folder.join("usr/share/doc/cem-kiosk/examples/kiosk.toml");
         let kiosk = fs::read_to_string(&example).map_err(|error| Failed(format!("{}: {error}", example.display())))?;
         let kiosk = kiosk.replace("\"s-001\"", &format!("\"{STORE}\"")).replace("\"k-01\"", &format!("\"{DEVICE}\""));
-        root.write("etc/cem/kiosk.toml", &kiosk)?;
         root.write("etc/cem/board.toml", &self.board(host))?;
-        root.secret("etc/credstore/cem.tenant.key", &format!("{}\n", self.tenant_key))?;
+        root.secret("var/lib/cem/kiosk/kiosk.toml", &kiosk)?;
+        root.secret("var/lib/cem/kiosk/tenant.key", &format!("{}\n", self.tenant_key))?;
+        root.output(&["chown", "cem-kiosk:cem", "/var/lib/cem/kiosk/kiosk.toml", "/var/lib/cem/kiosk/tenant.key"])?;
         root.write("usr/local/share/ca-certificates/cem-test.crt", &fs::read_to_string(self.folder.join("cert.pem"))?)
     }
 

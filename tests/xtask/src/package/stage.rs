@@ -87,6 +87,7 @@ fn place_of(package: &str, name: &str) -> Option<String> {
     match name {
         "sysusers.conf" => Some(format!("usr/lib/sysusers.d/{package}.conf")),
         "tmpfiles.conf" => Some(format!("usr/lib/tmpfiles.d/{package}.conf")),
+        "polkit.rules" => Some(format!("usr/share/polkit-1/rules.d/50-{package}.rules")),
         _ if name.ends_with(".service") => Some(format!("usr/lib/systemd/system/{name}")),
         _ if name.ends_with(".rules") => Some(format!("usr/lib/udev/rules.d/{name}")),
         _ => None,
@@ -230,6 +231,7 @@ mod tests {
         assert_eq!(place_of("cem-x", "cem-x.service").as_deref(), Some("usr/lib/systemd/system/cem-x.service"));
         assert_eq!(place_of("cem-x", "sysusers.conf").as_deref(), Some("usr/lib/sysusers.d/cem-x.conf"));
         assert_eq!(place_of("cem-x", "70-x.rules").as_deref(), Some("usr/lib/udev/rules.d/70-x.rules"));
+        assert_eq!(place_of("cem-x", "polkit.rules").as_deref(), Some("usr/share/polkit-1/rules.d/50-cem-x.rules"));
         assert_eq!(place_of("cem-x", "install"), None);
     }
 }
