@@ -1,7 +1,3 @@
 #![no_main]
 
-#[allow(dead_code)]
-#[path = "../checks.rs"]
-mod checks;
-
-libfuzzer_sys::fuzz_target!(|line: &[u8]| checks::frames(line));
+libfuzzer_sys::fuzz_target!(|line: &[u8]| peripheral_icd_fuzz::frames(line));

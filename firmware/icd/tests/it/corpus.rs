@@ -1,6 +1,7 @@
 //! The fuzz targets' checks, without a fuzzer: over the corpus, and over what a few thousand cuts and flips make of it.
 
-#[path = "../../fuzz/checks.rs"]
+#[path = "../../fuzz/src/lib.rs"]
+#[allow(unreachable_pub)]
 mod checks;
 
 use std::{fs, path::Path};

@@ -1,4 +1,4 @@
-//! What must hold for any bytes on the line. The fuzz targets call these with what they invent, a test of peripheral-icd
+//! peripheral-icd-fuzz: what must hold for any bytes on the line. The fuzz targets call these with what they invent, a test of peripheral-icd
 //! with what is kept in `corpus/`.
 
 use peripheral_icd::{Decoder, Features, Firmware, Header, HostLink, MAX_FRAME, McuEvent, McuLink, ToHost, ToMcu, encode_frame};
