@@ -7,7 +7,7 @@ use std::fmt::Debug;
 
 /// Nothing panics, what is accepted is written again byte for byte as the same message, and the first whole frame behind
 /// any rubbish is found.
-pub fn frames(line: &[u8]) {
+pub(crate) fn frames(line: &[u8]) {
     one_way::<ToMcu>(line, ToMcu::OpenDrawer { id: 7, pulse_ms: 100 });
     one_way::<ToHost>(line, ToHost::Presence(true));
 }
@@ -28,7 +28,7 @@ fn one_way<M: Serialize + DeserializeOwned + Copy + PartialEq + Debug>(line: &[u
 }
 
 /// A board in a session does nothing for bytes that no host of that session sent, and hears its host behind them.
-pub fn sessions(line: &[u8]) {
+pub(crate) fn sessions(line: &[u8]) {
     let mut board = McuLink::new(Features::ALL, Firmware { major: 0, minor: 1, patch: 0 });
     let mut host = HostLink::new();
     let mut out = [0; MAX_FRAME + 2];
