@@ -4,6 +4,7 @@
 use crate::{
     basket::{Priced, PricedLine},
     catalogue::Service,
+    desk::RefundBegun,
     device::{Alarm, Assurance, Consent, Method},
     ids::Id,
     money::Minor,
@@ -297,6 +298,8 @@ pub enum Event {
     },
     /// A line of the till's book: a row always, and a wire event where the contract has one.
     Booked(Box<Entry>),
+    /// Rows only: what a refund is for, before its command is sent.
+    RefundBegun(Box<RefundBegun>),
     /// Somebody has signed in at the desk.
     StaffSignedIn {
         staff: String,

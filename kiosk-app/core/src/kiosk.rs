@@ -19,6 +19,7 @@ use crate::{
     Arc, CommandKind, CommandOutcome,
     catalogue::Catalogue,
     config::Config,
+    desk::{Around, Desk, RestoredDesk},
     device::{DeviceEvent, DeviceKind},
     effect::{Effect, Record, Who},
     event::{Event, Problem, Progress, Stage, TaskKind},
@@ -31,8 +32,9 @@ use crate::{
         Failure, Input, Overlay, Session, Snapshot, language_tag,
         turn::{Turn, Undo},
     },
+    terminal::DayTotals,
 };
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 /// How long after a failed record the next try is made.
 pub const RETRY_MS: u64 = 1_000;
@@ -49,6 +51,7 @@ pub struct Kiosk {
     session: Session,
     payments: Payments,
     counter: OrderCounter,
+    desk: Desk,
     ids: IdMaker,
     /// What is to be recorded of what was found at start.
     found: Vec<(Who, Event)>,
@@ -70,6 +73,8 @@ struct Last {
     /// It was the front of the backlog.
     from_backlog: bool,
     charge: Option<Id>,
+    /// The desk and its till as they were, where a failed record takes them back.
+    desk: Option<Box<Desk>>,
 }
 
 impl Kiosk {
@@ -81,6 +86,7 @@ impl Kiosk {
             coming: None,
             payments: Payments::new(config.terminal),
             counter: OrderCounter::default(),
+            desk: Desk::default(),
             found: Vec::new(),
             last: Last::default(),
             backlog: VecDeque::new(),
@@ -110,6 +116,11 @@ impl Kiosk {
         self.counter = counter;
     }
 
+    /// What the disk knows of the till, before the first step.
+    pub fn restore_desk(&mut self, restored: RestoredDesk) {
+        self.desk.restore(restored);
+    }
+
     /// Takes one input and says what is to be done.
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
         let last = core::mem::take(&mut self.last);
@@ -129,7 +140,8 @@ impl Kiosk {
             return effects.clone();
         }
         let charge = last.charge;
-        self.turn(now, |session, turn| match input {
+        let totals = totals_of(&input);
+        self.turn(now, totals, |session, desk, turn| match input {
             Input::Device(DeviceEvent::CommandEnded { attempt, outcome }) => {
                 let settled = turn.payments.ended(attempt, outcome, now);
                 payment(session, turn, settled);
@@ -138,9 +150,10 @@ impl Kiosk {
                 let settled = turn.payments.heard(attempt, now);
                 payment(session, turn, settled);
             }
-            Input::Device(DeviceEvent::TerminalStatus { attempt, .. }) => {
+            Input::Device(DeviceEvent::TerminalStatus { attempt, ref code }) => {
                 let settled = turn.payments.heard(attempt, now);
                 payment(session, turn, settled);
+                desk.terminal_status(attempt, *code);
                 session.take(turn, input);
             }
             Input::Device(DeviceEvent::Enquired { attempt, enquiry }) => {
@@ -151,7 +164,19 @@ impl Kiosk {
                 let settled = charge.and_then(|attempt| turn.payments.ended(attempt, CommandOutcome::NotSent, now));
                 payment(session, turn, settled);
             }
+            Input::EffectFailed(Failure::Device(kind)) if desk.device_failed(kind) => {}
+            Input::Desk(intent) => {
+                turn.who = Some(Who { language: language_tag(turn.catalogue, turn.config.language), ..Who::default() });
+                session.keep(turn);
+                desk.take(turn, session, intent);
+            }
+            Input::Device(event) => {
+                if !desk.device(turn, session, &event) {
+                    session.take(turn, Input::Device(event));
+                }
+            }
             Input::Tick => match turn.payments.overdue(now).or_else(|| turn.payments.ask_overdue(now)) {
+                None if desk.is_due(turn) => desk.tick(turn),
                 None => session.take(turn, Input::Tick),
                 settled => payment(session, turn, settled),
             },
@@ -165,7 +190,7 @@ impl Kiosk {
         if core::mem::take(&mut self.last).from_backlog {
             self.backlog.pop_front();
         }
-        self.turn(now, |session, turn| {
+        self.turn(now, None, |session, _, turn| {
             let settled = turn.payments.resolve(attempt, verdict, staff, now);
             payment(session, turn, settled);
         })
@@ -178,7 +203,7 @@ impl Kiosk {
             self.backlog.pop_front();
         }
         let mut begun = None;
-        let effects = self.turn(now, |_, turn| begun = turn.command(new));
+        let effects = self.turn(now, None, |_, _, turn| begun = turn.command(new));
         Some((begun?, effects))
     }
 
@@ -187,7 +212,7 @@ impl Kiosk {
         if core::mem::take(&mut self.last).from_backlog {
             self.backlog.pop_front();
         }
-        self.turn(now, |_, turn| {
+        self.turn(now, None, |_, _, turn| {
             let events = turn.payments.compared(comparison, turn.ids, now, staff);
             turn.events.extend(events);
         })
@@ -196,7 +221,8 @@ impl Kiosk {
     /// What the screen shows.
     pub fn snapshot(&self, now: Now) -> Snapshot {
         let recovered = self.recovery.shown(now).filter(|_| self.session.is_free());
-        Snapshot { next_tick_ms: self.next_tick_ms(), recovered, ..self.session.snapshot(&self.catalogue, &self.config) }
+        let desk = self.desk.view(&self.payments, &self.config, now);
+        Snapshot { next_tick_ms: self.next_tick_ms(), recovered, desk, ..self.session.snapshot(&self.catalogue, &self.config) }
     }
 
     /// A new menu, in force from the next attract screen on, so that no price changes under a guest's eyes.
@@ -225,7 +251,13 @@ impl Kiosk {
             return Some(0);
         }
         let retry = (!self.backlog.is_empty()).then_some(self.retry_at_ms);
-        let timers = [retry, self.payments.deadline_ms(), self.recovery.until_ms(), self.session.next_tick_ms(&self.config)];
+        let timers = [
+            retry,
+            self.payments.deadline_ms(),
+            self.recovery.until_ms(),
+            self.session.next_tick_ms(&self.config),
+            self.desk.next_tick_ms(&self.config),
+        ];
         timers.into_iter().flatten().min()
     }
 
@@ -238,7 +270,13 @@ impl Kiosk {
     }
 
     /// Runs one decision and makes effects of what it left behind.
-    fn turn(&mut self, now: Now, decide: impl FnOnce(&mut Session, &mut Turn<'_>)) -> Vec<Effect> {
+    fn turn(
+        &mut self,
+        now: Now,
+        totals: Option<(Id, DayTotals)>,
+        decide: impl FnOnce(&mut Session, &mut Desk, &mut Turn<'_>),
+    ) -> Vec<Effect> {
+        let before = self.desk.is_open().then(|| Box::new(self.desk.clone()));
         let found = core::mem::take(&mut self.found);
         let catalogue = Arc::clone(&self.catalogue);
         self.payments.set_currency(catalogue.currency);
@@ -256,7 +294,7 @@ impl Kiosk {
             who: None,
             undo: Undo::default(),
         };
-        decide(&mut self.session, &mut turn);
+        decide(&mut self.session, &mut self.desk, &mut turn);
         let missed = turn.payments.missed_comparisons(turn.ids, now);
         turn.events.extend(missed);
         let at_checkout = self.session.stage() == Stage::Checkout && was_at != Stage::Checkout;
@@ -265,6 +303,12 @@ impl Kiosk {
         } else if at_checkout && turn.can_record && turn.payments.wants_number(now) {
             turn.effect(Effect::Enquire { attempt: NOBODY });
         }
+        self.desk.refund_ended(&mut turn);
+        self.desk.end_of_day_ended(&mut turn, totals);
+        let takes_back = turn.undo != Undo::Later;
+        let before = before.filter(|_| takes_back).or_else(|| takes_back.then(|| Box::new(self.desk.clone())));
+        self.desk.observe(&mut Around { now, config: &self.config, ids: turn.ids }, &mut turn.events);
+        self.desk.number_papers(&self.config, &turn.events, &mut turn.effects);
         let Turn { events, effects: acts, who, undo, .. } = turn;
         for event in &events {
             self.recovery.happened(event, now, self.config.recovered_ms);
@@ -282,7 +326,7 @@ impl Kiosk {
         if self.backlog.is_empty() || record.is_none() {
             effects.extend(record);
             effects.extend(acts);
-            self.last = Last::of(&effects[found.len()..], undo, found);
+            self.last = Last { desk: before, ..Last::of(&effects[found.len()..], undo, found) };
         } else {
             // What happened earlier is recorded earlier: this waits its turn, and the paper with it.
             let (waits, at_once) = acts.into_iter().partition(|act| matches!(act, Effect::Print(_)));
@@ -302,6 +346,7 @@ impl Kiosk {
             Undo::Later => self.keep(last.kept),
             Undo::Visit => self.session.wipe(self.config.language),
             Undo::Command(attempt) => self.payments.forget(attempt),
+            Undo::Desk => {}
             Undo::Sale(sale) => {
                 if let Some(attempt) = sale.attempt {
                     self.payments.forget(attempt);
@@ -309,7 +354,13 @@ impl Kiosk {
                 self.session.take_sale_back(sale);
             }
         }
-        if !last.from_backlog {
+        let at_desk = self.desk.is_open();
+        if let Some(desk) = last.desk {
+            self.desk = *desk;
+        }
+        if at_desk {
+            self.desk.not_recorded();
+        } else if !last.from_backlog {
             self.session.show(now, &self.config, Overlay::Problem(Problem::CannotRecord));
         }
         self.change_menu();
@@ -327,18 +378,18 @@ impl Last {
     fn of(effects: &[Effect], undo: Undo, found: Vec<Effect>) -> Self {
         let kept = match undo {
             Undo::Later => effects.iter().filter(|e| matches!(e, Effect::Record(_) | Effect::Print(_))).cloned().collect(),
-            Undo::Visit | Undo::Sale(_) | Undo::Command(_) => Vec::new(),
+            Undo::Visit | Undo::Sale(_) | Undo::Command(_) | Undo::Desk => Vec::new(),
         };
         let charge = effects.iter().find_map(|effect| match effect {
             Effect::Command { attempt, .. } => Some(*attempt),
             _ => None,
         });
-        Self { kept, undo, found, from_backlog: false, charge }
+        Self { kept, undo, found, from_backlog: false, charge, desk: None }
     }
 }
 
 /// Brings an outcome to the visit that waits for it, or records it for the one that has gone.
-fn payment(session: &mut Session, turn: &mut Turn<'_>, settled: Option<Settled>) {
+pub(crate) fn payment(session: &mut Session, turn: &mut Turn<'_>, settled: Option<Settled>) {
     let Some(mut settled) = settled else { return };
     if settled.how == How::Contradicted
         && let Some(Event::PaymentResolved(fact)) = settled.events.first()
@@ -362,6 +413,16 @@ fn payment(session: &mut Session, turn: &mut Turn<'_>, settled: Option<Settled>)
     turn.who = Some(settled.who);
 }
 
+/// The terminal's totals, where an input brings them.
+fn totals_of(input: &Input) -> Option<(Id, DayTotals)> {
+    match input {
+        Input::Device(DeviceEvent::CommandEnded { attempt, outcome: CommandOutcome::Totals(totals) }) => {
+            Some((*attempt, totals.clone()))
+        }
+        _ => None,
+    }
+}
+
 fn is_about_money(effect: &Effect) -> bool {
     let Effect::Record(Record { events, .. }) = effect else { return false };
     events.iter().any(|event| {
@@ -374,6 +435,8 @@ fn is_about_money(effect: &Effect) -> bool {
                 | Event::PaymentConfirmed(_)
                 | Event::TerminalBook(_)
                 | Event::TaskRaised { .. }
+                | Event::Booked(_)
+                | Event::RefundBegun(_)
                 | Event::PaymentApproved(_)
                 | Event::PaymentDeclined(_)
                 | Event::PaymentUnknown(_)

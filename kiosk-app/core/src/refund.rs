@@ -9,7 +9,7 @@
 //!   back without cash goes back without cash first.
 
 use crate::{
-    basket::TaxAmount,
+    basket::{PricedModifier, TaxAmount},
     catalogue::Service,
     ids::Id,
     money::{Minor, scale},
@@ -86,6 +86,8 @@ pub struct SoldLine {
     pub amount: Minor,
     /// Tax code.
     pub tax_code: String,
+    /// As on the receipt; their amounts are in the line's.
+    pub modifiers: Vec<PricedModifier>,
 }
 
 /// Money that an order brought.
@@ -342,5 +344,156 @@ fn share(whole: Minor, part: Minor, all: Minor) -> Minor {
         (_, Ok(0)) => Minor::ZERO,
         (Ok(part), Ok(all)) => scale(whole, part, all),
         _ => Minor::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    fn line(line: u32, parent: Option<u32>, quantity: u16, amount: i64, tax: &str) -> SoldLine {
+        SoldLine { line, parent, quantity, amount: Minor(amount), tax_code: tax.into(), ..SoldLine::default() }
+    }
+
+    fn tax(code: &str, rate_ppm: u32, included: bool, sum: i64) -> TaxAmount {
+        let rate = u64::from(rate_ppm);
+        let amount = scale(Minor(sum), rate, if included { 1_000_000 + rate } else { 1_000_000 });
+        let base = if included { Minor(sum) - amount } else { Minor(sum) };
+        TaxAmount { code: code.into(), rate_ppm, base, amount, included }
+    }
+
+    fn taken(n: u8, tender: Tender, amount: i64) -> Taken {
+        Taken {
+            payment: Id([n; 16]),
+            attempt: Id([n + 100; 16]),
+            tender,
+            amount: Minor(amount),
+            receipt: (tender == Tender::Card).then_some(u32::from(n)),
+            reversible: tender == Tender::Card,
+            masked: String::new(),
+            returned: Minor::ZERO,
+        }
+    }
+
+    /// Three coffees with an included tax, a combo of two parts of two rates, a mug whose tax is added; a tip.
+    fn order() -> Sold {
+        let lines = vec![
+            line(1, None, 3, 1_000, "full"),
+            line(2, None, 2, 0, "full"),
+            line(3, Some(2), 2, 1_291, "full"),
+            line(4, Some(2), 2, 708, "reduced"),
+            line(5, None, 1, 1_295, "sales"),
+        ];
+        let tax = vec![tax("full", 190_000, true, 2_291), tax("reduced", 70_000, true, 708), tax("sales", 88_750, false, 1_295)];
+        let added = tax[2].amount;
+        let total = Minor(1_000 + 1_291 + 708 + 1_295) + added;
+        let tip = Minor(333);
+        let taken = vec![taken(1, Tender::Card, (total + tip).0)];
+        Sold { lines, tax, total, tip, points: 44, taken, state: SoldState::Paid, ..Sold::default() }
+    }
+
+    fn pick(line: u32, quantity: u16) -> Pick {
+        Pick { line, quantity }
+    }
+
+    #[test]
+    fn a_third_of_a_line_is_rounded_once_and_the_last_third_takes_what_is_left() {
+        let mut sold = order();
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            let worth = sold.worth(&[pick(1, 1)]).unwrap();
+            all.push(worth.goods.0);
+            sold.returned.push(pick(1, 1));
+        }
+        assert_eq!(all, [333, 334, 333]);
+        assert_eq!(sold.worth(&[pick(1, 1)]), Err(RefundError::TooMany));
+    }
+
+    #[test]
+    fn a_combo_goes_back_with_its_parts_and_added_tax_with_its_goods() {
+        let sold = order();
+        let combo = sold.worth(&[pick(2, 1)]).unwrap();
+        assert_eq!(combo.goods, Minor(1_000), "half of 1291 and of 708, each rounded away from zero");
+        assert_eq!(combo.tax.iter().map(|tax| tax.code.as_str()).collect::<Vec<_>>(), ["full", "reduced"]);
+        let mug = sold.worth(&[pick(5, 1)]).unwrap();
+        assert_eq!((mug.goods, mug.tax[0].amount), (Minor(1_295), Minor(115)));
+        assert_eq!(mug.total, Minor(1_295 + 115) + mug.tip);
+        assert_eq!(sold.worth(&[pick(3, 1)]), Err(RefundError::NoSuchLine), "a part alone");
+        assert_eq!(sold.worth(&[pick(9, 1)]), Err(RefundError::NoSuchLine));
+        assert_eq!(sold.worth(&[pick(1, 0)]), Err(RefundError::Nothing));
+        assert_eq!(sold.worth(&[]), Err(RefundError::Nothing));
+        assert_eq!(sold.worth(&[pick(5, 1), pick(5, 1)]), Err(RefundError::TooMany));
+    }
+
+    #[test]
+    fn a_whole_card_payment_is_reversed_and_a_part_of_it_refunded() {
+        let mut sold = order();
+        let all = sold.total + sold.tip;
+        assert_eq!(sold.split(all).unwrap()[0].way, Way::Reverse { receipt: 1 });
+        assert_eq!(sold.split(Minor(1)).unwrap()[0].way, Way::Card);
+        sold.taken[0].reversible = false;
+        assert_eq!(sold.split(all).unwrap()[0].way, Way::Card);
+        assert_eq!(sold.split(all + Minor(1)), Err(RefundError::NotPaid));
+        assert_eq!(sold.split(Minor::ZERO), Err(RefundError::Nothing));
+    }
+
+    #[test]
+    fn cash_goes_back_last() {
+        let mut sold = order();
+        sold.taken = vec![taken(1, Tender::Cash, 500), taken(2, Tender::Gift, 300), taken(3, Tender::Card, 400)];
+        let backs = sold.split(Minor(900)).unwrap();
+        let brief: Vec<_> = backs.iter().map(|back| (back.tender, back.amount.0, back.way)).collect();
+        assert_eq!(
+            brief,
+            [(Tender::Gift, 300, Way::Account), (Tender::Card, 400, Way::Reverse { receipt: 3 }), (Tender::Cash, 200, Way::Cash)]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn refunds_in_any_order_sum_up_to_the_whole_to_the_cent(
+            amounts in prop::collection::vec((1u16..9, 0i64..100_000, 0usize..3), 1..6),
+            tip in 0i64..10_000, points in -500i64..500, steps in prop::collection::vec((0usize..6, 1u16..4), 0..60),
+        ) {
+            let codes = [("full", 190_000, true), ("reduced", 70_000, true), ("sales", 88_750, false)];
+            let lines: Vec<SoldLine> = amounts.iter().zip(1..).map(|((quantity, amount, code), number)| {
+                line(number, None, *quantity, *amount, codes[*code].0)
+            }).collect();
+            let sum = |code: &str| lines.iter().filter(|l| l.tax_code == code).map(|l| l.amount.0).sum::<i64>();
+            let tax: Vec<TaxAmount> = codes.iter().map(|(code, rate, included)| tax(code, *rate, *included, sum(code))).collect();
+            let goods: Minor = lines.iter().map(|l| l.amount).sum();
+            prop_assume!(goods > Minor::ZERO);
+            let total = goods + tax.iter().filter(|t| !t.included).map(|t| t.amount).sum::<Minor>();
+            let mut sold = Sold { lines, tax: tax.clone(), total, tip: Minor(tip), points, ..Sold::default() };
+            sold.taken = vec![taken(1, Tender::Card, (total.0 + tip) / 2), taken(2, Tender::Cash, total.0 + tip - (total.0 + tip) / 2)];
+            let paid = sold.left();
+            let (mut back, mut points_back, mut tax_back) = (Minor::ZERO, 0, Minor::ZERO);
+            let rest = (0..sold.lines.len()).flat_map(|at| core::iter::repeat_n((at, 1), 9));
+            for (at, quantity) in steps.into_iter().chain(rest) {
+                let Some(line) = sold.lines.get(at).map(|l| l.line) else { continue };
+                let Ok(worth) = sold.worth(&[pick(line, quantity)]) else { continue };
+                prop_assert!(worth.total >= Minor::ZERO && worth.tip >= Minor::ZERO);
+                for tax in &worth.tax {
+                    prop_assert!(tax.amount >= Minor::ZERO);
+                }
+                back += worth.total;
+                points_back += worth.points;
+                tax_back += worth.tax.iter().map(|tax| tax.amount).sum();
+                sold.returned.push(pick(line, quantity));
+                if worth.total == Minor::ZERO { continue; }
+                for part in sold.split(worth.total).unwrap() {
+                    let taken = sold.taken.iter_mut().find(|taken| taken.attempt == part.original).unwrap();
+                    taken.returned += part.amount;
+                    prop_assert!(taken.returned <= taken.amount, "never more than that tender paid");
+                }
+                prop_assert!(back <= paid);
+            }
+            prop_assert_eq!(back, paid);
+            prop_assert_eq!(points_back, points);
+            prop_assert_eq!(tax_back, tax.iter().map(|tax| tax.amount).sum());
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     payments::{Tender, Verdict},
     refund::{Pick, Sold, Way, Worth},
     staff::{Act, May, Person, StaffRole},
-    terminal::Enquiry,
+    terminal::TerminalReceipt,
     till::Comparison,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
@@ -119,6 +119,8 @@ pub enum Notice {
     RefundUnknown,
     /// Given back.
     Refunded,
+    /// Paid.
+    Paid,
     /// Cancelled.
     Voided,
     /// The price is changed.
@@ -160,14 +162,15 @@ pub struct UnknownView {
     pub amount: Minor,
     /// When it was begun.
     pub at_utc_ms: Option<i64>,
-    /// What the terminal said of its last receipt when it was asked, `None` where it was not asked.
-    pub seen: Option<Enquiry>,
+    /// The terminal's last receipt as it was seen when the terminal was asked, which need not be this payment's. `None`
+    /// where it was not asked, or has none.
+    pub seen: Option<TerminalReceipt>,
     /// True while the terminal is being asked.
     pub asking: bool,
-    /// Why it is unknown, as a word: `no_answer`, `found_open`, `amount_differs_…`, `late_approval`; may be empty.
-    pub why: String,
     /// Who took it over from an earlier shift, empty for nobody.
     pub carried_by: String,
+    /// True where the terminal declined it first and said later that money moved.
+    pub contradicted: bool,
     /// Verdicts that can be given; the receipt number of [`UnknownView::seen`] is in the first where it fits.
     pub verdicts: Vec<Verdict>,
 }

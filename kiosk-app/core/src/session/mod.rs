@@ -17,6 +17,7 @@
 //! Any input may come at any time. What does not fit the stage changes nothing; it still counts as a sign of life.
 
 mod browse;
+mod by_hand;
 mod identify;
 mod idle;
 mod item;

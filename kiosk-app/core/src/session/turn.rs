@@ -42,6 +42,8 @@ pub(crate) enum Undo {
     Visit,
     /// The sale, or the further attempt, that it began.
     Sale(SaleUndo),
+    /// What was done at the desk.
+    Desk,
     /// The command that it began beside the sale in front of the screen.
     Command(Id),
 }

@@ -1,28 +1,17 @@
 //! The terminal's end of day beside the till's book, payment by payment.
 //!
-//! The terminal says sums and the range of its receipt numbers; the book has single payments. What differs is explained
-//! where exactly one set of doubtful payments makes up the difference: then the verdicts outside it are confirmed, and those
-//! within it are contradicted. Where nothing or more than one thing explains it, nothing is confirmed, and a person looks
-//! at the list.
+//! What is laid to which payment is decided in [`crate::payments::close`]; here both sides are put next to each other, for
+//! the screen and for the Z.
 
-use super::{Entry, EntryKind};
-use crate::{ids::Id, money::Minor, terminal::DayTotals};
+use super::Entry;
+use crate::{
+    event::PaymentFact,
+    ids::Id,
+    money::Minor,
+    payments::close::{self, Finding, Standing},
+    terminal::{CommandKind, DayTotals},
+};
 use alloc::{string::String, vec::Vec};
-
-/// Doubtful payments of which every combination is tried.
-const DOUBTFUL_MAX: usize = 12;
-
-/// How far a card payment is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
-    /// By the terminal's own word.
-    #[default]
-    Settled,
-    /// By a person's, until the end of day.
-    Provisional,
-    /// Not at all.
-    Unknown,
-}
 
 /// A card payment of the terminal's period, as the book has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,16 +20,14 @@ pub struct TerminalFact {
     pub attempt: Id,
     /// The order.
     pub order: Option<Id>,
-    /// 'A-17'.
+    /// 'A-17', empty where it is not known any more.
     pub order_number: String,
-    /// What it was over: above zero for a payment, below for what was to go back.
-    pub amount: Minor,
-    /// What the book counts of it: `amount`, or nothing.
+    /// What the book counts: above zero for money taken, below for money given back, nothing where it says that none moved.
     pub moved: Minor,
+    /// What it was over, with the same sign.
+    pub amount: Minor,
     /// The terminal's receipt number.
     pub receipt: Option<u32>,
-    /// How far it is known.
-    pub standing: Standing,
     /// When.
     pub at_utc_ms: Option<i64>,
 }
@@ -56,12 +43,13 @@ pub struct Comparison {
     pub journal: Minor,
     /// The terminal's sum less the book's.
     pub difference: Minor,
+    /// What of it no payment explains.
+    pub unexplained: Minor,
     /// Verdicts that the end of day agrees with.
     pub confirmed: Vec<Id>,
-    /// Payments that explain the difference, or might; those that the terminal cannot have, by their receipt number, first.
+    /// Payments on which terminal and book do not agree, or which might be why: doubtful ones, those whose receipt number the
+    /// terminal has not closed, and those that alone would make up the difference.
     pub differing: Vec<Differing>,
-    /// True where `differing` makes up the difference to the cent, and nothing else does.
-    pub explained: bool,
 }
 
 /// A payment on which terminal and book do not agree, or might not.
@@ -76,82 +64,95 @@ pub struct Differing {
 }
 
 impl TerminalFact {
-    pub(super) fn of(entry: &Entry, attempt: Id, standing: Standing) -> Self {
-        let moved = if entry.kind == EntryKind::Verdict { Minor::ZERO } else { entry.amount };
+    pub(super) fn of(entry: &Entry, attempt: Id) -> Self {
         Self {
             attempt,
             order: entry.order,
             order_number: entry.order_number.clone(),
+            moved: entry.amount,
             amount: entry.amount,
-            moved,
             receipt: entry.receipt,
-            standing,
             at_utc_ms: entry.at_utc_ms,
         }
     }
 
-    /// What changes in the book's sum if the opposite of what it counts is true.
-    fn flip(&self) -> Minor {
-        if self.moved == Minor::ZERO { self.amount } else { -self.moved }
-    }
-}
-
-/// Compares. `facts` are the card payments since the last end of day, with those whose end nobody knows.
-pub fn compare(totals: DayTotals, facts: &[TerminalFact]) -> Comparison {
-    let moved = facts.iter().filter(|fact| fact.moved != Minor::ZERO);
-    let journal_count = u32::try_from(moved.count()).unwrap_or(u32::MAX);
-    let journal: Minor = facts.iter().map(|fact| fact.moved).sum();
-    let difference = totals.amount - journal;
-    let doubtful: Vec<&TerminalFact> = facts.iter().filter(|fact| fact.standing != Standing::Settled).collect();
-    let explanation = explain(difference, &doubtful);
-    let explained = explanation.is_some();
-    let mut confirmed = Vec::new();
-    let mut differing = Vec::new();
-    for fact in facts {
-        let foreign_receipt = is_foreign(fact, &totals);
-        let flipped = explanation.as_ref().map(|set| set.contains(&fact.attempt));
-        match flipped {
-            // With the difference explained, what is not part of the explanation is right.
-            Some(false) if fact.standing == Standing::Provisional => confirmed.push(fact.attempt),
-            Some(false) => {}
-            Some(true) => {
-                let terminal = Some(fact.moved + fact.flip());
-                differing.push(Differing { fact: fact.clone(), terminal, foreign_receipt });
-            }
-            None if foreign_receipt || fact.standing != Standing::Settled || fact.flip() == difference => {
-                differing.push(Differing { fact: fact.clone(), terminal: None, foreign_receipt });
-            }
-            None => {}
+    /// Of a payment that the book does not count.
+    pub fn uncounted(fact: &PaymentFact, order_number: String) -> Self {
+        Self {
+            attempt: fact.attempt,
+            order: Some(fact.order),
+            order_number,
+            moved: Minor::ZERO,
+            amount: if fact.kind == CommandKind::Authorise { fact.amount } else { -fact.amount },
+            receipt: fact.reference,
+            at_utc_ms: fact.trail.began_utc_ms,
         }
     }
-    differing.sort_by_key(|differing| !differing.foreign_receipt);
-    Comparison { totals, journal_count, journal, difference, confirmed, differing, explained }
+
+    fn entry(&self, doubt: Option<Standing>) -> close::Entry {
+        let kind = if self.amount.is_negative() { CommandKind::Refund } else { CommandKind::Authorise };
+        let amount = Minor(self.amount.0.saturating_abs());
+        close::Entry { attempt: self.attempt, kind, amount, standing: doubt.unwrap_or(Standing::Firm) }
+    }
 }
 
-/// A receipt number that the terminal's closed range does not hold.
+impl Comparison {
+    /// Compares. `facts` are the card payments since the last end of day and those whose end is doubtful, each with its
+    /// doubt.
+    pub fn make(totals: DayTotals, facts: &[(TerminalFact, Option<Standing>)]) -> (Self, close::Comparison) {
+        let entries: Vec<close::Entry> = facts.iter().map(|(fact, doubt)| fact.entry(*doubt)).collect();
+        let found = close::compare(&entries, &totals);
+        let counted = facts.iter().filter(|(fact, _)| fact.moved != Minor::ZERO).count();
+        let difference = found.counted - found.expected;
+        let mut confirmed = Vec::new();
+        let mut differing = Vec::new();
+        for (fact, doubt) in facts {
+            let foreign_receipt = is_foreign(fact, &totals);
+            let finding = found.findings.iter().find(|finding| attempt_of(finding) == fact.attempt);
+            let terminal = match finding {
+                Some(Finding::Confirmed(attempt)) => {
+                    confirmed.push(*attempt);
+                    continue;
+                }
+                Some(Finding::WasCharged(_)) => Some(fact.amount),
+                Some(Finding::WasNotCharged(_)) => Some(Minor::ZERO),
+                None => None,
+            };
+            let alone = difference != Minor::ZERO && (fact.moved == -difference || fact.amount == difference);
+            let open = doubt.is_some() && found.unexplained != Minor::ZERO;
+            if terminal.is_some() || foreign_receipt || open || (alone && found.unexplained != Minor::ZERO) {
+                differing.push(Differing { fact: fact.clone(), terminal, foreign_receipt });
+            }
+        }
+        differing.sort_by_key(|differing| (differing.terminal.is_none(), !differing.foreign_receipt));
+        let view = Self {
+            totals,
+            journal_count: u32::try_from(counted).unwrap_or(u32::MAX),
+            journal: found.expected,
+            difference,
+            unexplained: found.unexplained,
+            confirmed,
+            differing,
+        };
+        (view, found)
+    }
+
+    /// True where both sides agree to the cent and nothing was contradicted.
+    pub fn balances(&self) -> bool {
+        self.difference == Minor::ZERO && self.differing.is_empty()
+    }
+}
+
+/// A receipt number that the terminal's closed range does not hold. A range that wraps around 9999 is not judged.
 fn is_foreign(fact: &TerminalFact, totals: &DayTotals) -> bool {
     let (Some(receipt), Some(first), Some(last)) = (fact.receipt, totals.first_receipt, totals.last_receipt) else {
         return false;
     };
-    // A range that wraps around 9999 is not judged.
     fact.moved != Minor::ZERO && first <= last && !(first..=last).contains(&receipt)
 }
 
-/// The one set of doubtful payments that makes up the difference. `None` where none or more than one does.
-fn explain(difference: Minor, doubtful: &[&TerminalFact]) -> Option<Vec<Id>> {
-    if doubtful.len() > DOUBTFUL_MAX {
-        return None;
+fn attempt_of(finding: &Finding) -> Id {
+    match finding {
+        Finding::Confirmed(attempt) | Finding::WasCharged(attempt) | Finding::WasNotCharged(attempt) => *attempt,
     }
-    let mut found = None;
-    for set in 0u32..1 << doubtful.len() {
-        let members = || doubtful.iter().enumerate().filter(move |(at, _)| set >> at & 1 == 1).map(|(_, fact)| *fact);
-        let sum: Minor = members().map(TerminalFact::flip).sum();
-        if sum == difference {
-            if found.is_some() {
-                return None;
-            }
-            found = Some(members().map(|fact| fact.attempt).collect());
-        }
-    }
-    found
 }

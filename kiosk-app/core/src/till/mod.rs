@@ -19,7 +19,7 @@ mod compare;
 mod entry;
 mod report;
 
-pub use compare::{Comparison, Differing, Standing, TerminalFact, compare};
+pub use compare::{Comparison, Differing, TerminalFact};
 pub use entry::{Detail, Entry, EntryKind};
 pub use report::{Heading, serial_text};
 
@@ -215,23 +215,15 @@ impl Till {
     /// Card payments are kept until the terminal's end of day, over shifts.
     fn note_period(&mut self, entry: &Entry) {
         if entry.kind == EntryKind::EndOfDay {
-            // What has no known end, and what a person decided, is looked at again.
-            self.period.retain(|fact| fact.standing == Standing::Unknown);
+            self.period.clear();
             self.period_full = false;
             return;
         }
-        let Some(attempt) = entry.attempt.filter(|_| entry.tender == Some(Tender::Card)) else { return };
-        let known = self.period.iter_mut().find(|fact| fact.attempt == attempt);
-        match (entry.kind, known) {
-            (EntryKind::Paid | EntryKind::Returned, Some(fact)) => fact.moved += entry.amount,
-            (EntryKind::Paid | EntryKind::Returned, None) => self.keep(TerminalFact::of(entry, attempt, Standing::Settled)),
-            (EntryKind::Verdict, Some(fact)) => fact.standing = Standing::Provisional,
-            (EntryKind::Verdict, None) => {
-                let fact = TerminalFact::of(entry, attempt, Standing::Provisional);
-                self.keep(TerminalFact { moved: Minor::ZERO, ..fact });
-            }
-            (EntryKind::Confirmed | EntryKind::Contradicted, Some(fact)) => fact.standing = Standing::Settled,
-            _ => {}
+        let moves = matches!(entry.kind, EntryKind::Paid | EntryKind::Returned) && entry.tender == Some(Tender::Card);
+        let Some(attempt) = entry.attempt.filter(|_| moves) else { return };
+        match self.period.iter_mut().find(|fact| fact.attempt == attempt) {
+            Some(fact) => fact.moved += entry.amount,
+            None => self.keep(TerminalFact::of(entry, attempt)),
         }
     }
 
@@ -243,9 +235,9 @@ impl Till {
         }
     }
 
-    /// True where an attempt's money has been booked, in or out, and not taken back.
-    pub fn has_booked(&self, attempt: Id) -> bool {
-        self.period.iter().any(|fact| fact.attempt == attempt && fact.moved != Minor::ZERO)
+    /// What the book counts of an attempt, in (above zero) or out.
+    pub fn booked(&self, attempt: Id) -> Minor {
+        self.period.iter().find(|fact| fact.attempt == attempt).map_or(Minor::ZERO, |fact| fact.moved)
     }
 
     /// What should be in the drawer. Zero without a shift.
