@@ -50,6 +50,7 @@
 //! | `meta` | both | whose file it is, counts |
 //! | `logs`, `events` | both | a log's head and first number; events by `log << 40 \| sequence` |
 //! | `orders`, `attempts`, `order_counters` | kiosk.db | the money |
+//! | `till_entries`, `tills`, `refunds`, `staff` | kiosk.db | the till's book and its numbers, what refunds are for, wrong PINs |
 //! | `acked`, `resend`, `quarantine`, `profiles`, `tokens`, `state` | agent.db | the agent's bookkeeping |
 //!
 //! Rows that matter carry a CRC-32 over their fields and their place.
@@ -105,6 +106,7 @@ mod retention;
 mod rows;
 mod salvage;
 mod schema;
+mod till;
 mod writer;
 
 pub use agent::{AgentStore, CachedProfile, QuarantineState, Quarantined, StoredRoster, cached_profile, is_locked, staff_roster};
@@ -117,7 +119,7 @@ pub use reader::LogReader;
 pub use retention::{Watermark, watermarks};
 pub use rows::{
     AttemptKind, AttemptNote, AttemptRow, AttemptState, Batch, Class, Commit, Committed, Hole, LogInfo, OrderCounter, OrderRow,
-    OrderState, Row, TerminalRow,
+    OrderState, RefundRow, Row, StaffRow, TerminalRow, TillHead, TillRow, TillRows,
 };
 pub use salvage::SalvageReport;
 

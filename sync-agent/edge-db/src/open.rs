@@ -8,6 +8,7 @@ use crate::{
     log::{self, Log},
     money, retention, salvage,
     schema::{self, Module},
+    till,
     writer::{Message, Shared, Writer, in_transaction},
 };
 use rusqlite::{Connection, wal::CheckpointMode};
@@ -27,7 +28,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) fn modules(self) -> &'static [&'static Module] {
         match self {
-            Self::Kiosk => &[&schema::LOG, &schema::MONEY],
+            Self::Kiosk => &[&schema::LOG, &schema::MONEY, &till::TILL],
             Self::Agent => &[&schema::LOG, &schema::AGENT],
         }
     }
@@ -116,6 +117,7 @@ fn check(conn: &Connection, options: &OutboxOptions, kind: Kind) -> Result<Vec<H
     let damaged = |why: String| OpenError::Damaged { path: path.clone(), why };
     if kind == Kind::Kiosk {
         money::check(conn, options.limits.tail_rows).map_err(sql_error(path, "check orders and payments"))?;
+        till::check(conn).map_err(sql_error(path, "check the till's book"))?;
     }
     let (logs, bad) = log::load(conn).map_err(sql_error(path, "read the logs"))?;
     if let Some(n) = bad.first() {

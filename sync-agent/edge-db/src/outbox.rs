@@ -1,9 +1,10 @@
 //! The outbox: what a process may do with the file it owns.
 
 use crate::{
-    AttemptRow, Class, Commit, CommitError, Committed, LogInfo, OpenError, Opened, OrderRow, OutboxOptions, Refused, TerminalRow,
-    WriteError, log, money, notes,
+    AttemptRow, Class, Commit, CommitError, Committed, LogInfo, OpenError, Opened, OrderRow, OutboxOptions, RefundRow, Refused,
+    StaffRow, TerminalRow, TillHead, TillRow, WriteError, log, money, notes,
     open::{self, Kind},
+    till,
     writer::{Message, Pending, Shared, Writer, in_transaction},
 };
 use rusqlite::Connection;
@@ -178,7 +179,8 @@ impl Outbox {
         if count > limits.commit_events {
             return Err(too_large("number of events", count, limits.commit_events));
         }
-        let rows = commit.orders.len() + commit.attempts.len() + usize::from(commit.terminal.is_some());
+        let till = commit.till.len() + usize::from(commit.terminal.is_some());
+        let rows = commit.orders.len() + commit.attempts.len() + till;
         if rows > limits.commit_events {
             return Err(too_large("number of rows", rows, limits.commit_events));
         }
@@ -305,6 +307,49 @@ impl Outbox {
     pub fn order_counter(&self, business_date: &str) -> Result<u64, CommitError> {
         let date = business_date.to_owned();
         self.query(move |conn| money::counter(conn, &date))
+    }
+
+    /// Where a till's numbers stand, `None` before its first line.
+    ///
+    /// # Errors
+    /// When the row cannot be read.
+    pub fn till(&self, till: &str) -> Result<Option<TillHead>, CommitError> {
+        let till = till.to_owned();
+        self.query(move |conn| till::head(conn, &till))
+    }
+
+    /// Lines of a till's book from a number on, ascending, at most `limit`.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn till_entries(&self, till: &str, from: u64, limit: usize) -> Result<Vec<TillRow>, CommitError> {
+        let till = till.to_owned();
+        self.query(move |conn| till::entries_from(conn, &till, from, limit))
+    }
+
+    /// Lines of the book that are about an order.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn till_entries_of(&self, order: Uuid) -> Result<Vec<TillRow>, CommitError> {
+        self.query(move |conn| till::entries_of(conn, order))
+    }
+
+    /// What was given back of an order, or may have been, oldest first.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn refunds_of(&self, order: Uuid) -> Result<Vec<RefundRow>, CommitError> {
+        self.query(move |conn| till::refunds_of(conn, order))
+    }
+
+    /// What this device alone knows of a staff number.
+    ///
+    /// # Errors
+    /// When the row cannot be read.
+    pub fn staff(&self, staff: &str) -> Result<Option<StaffRow>, CommitError> {
+        let staff = staff.to_owned();
+        self.query(move |conn| till::staff(conn, &staff))
     }
 
     /// Tells the outbox that the backend has everything of a log up to this number; housekeeping may give it up once

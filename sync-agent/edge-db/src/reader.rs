@@ -1,9 +1,9 @@
 //! Reading a file that another process writes: the agent drains the kiosk's log by it.
 
 use crate::{
-    AttemptRow, Batch, LogInfo, OrderRow, ReadError,
+    AttemptRow, Batch, LogInfo, OrderRow, ReadError, TillRow,
     log::{self, Log},
-    money, schema,
+    money, schema, till,
 };
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
@@ -60,6 +60,29 @@ impl LogReader {
         let logs = self.load()?;
         let last = logs.len().saturating_sub(1);
         Ok(logs.iter().enumerate().map(|(at, log)| log.info(at == last)).collect())
+    }
+
+    /// Lines of a till's book from a number on, ascending, at most `limit`; none where the file has no till.
+    ///
+    /// # Errors
+    /// As [`ReadError`] says.
+    pub fn till_entries(&self, till: &str, from: u64, limit: usize) -> Result<Vec<TillRow>, ReadError> {
+        if schema::found(&self.conn, till::TILL.name)?.is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(till::entries_from(&self.conn, till, from, limit)?)
+    }
+
+    /// The tills of the file.
+    ///
+    /// # Errors
+    /// As [`ReadError`] says.
+    pub fn tills(&self) -> Result<Vec<String>, ReadError> {
+        if schema::found(&self.conn, till::TILL.name)?.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut statement = self.conn.prepare("SELECT till FROM tills ORDER BY till")?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The source that new events carry.

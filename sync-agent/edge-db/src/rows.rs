@@ -31,6 +31,8 @@ pub struct Commit {
     pub terminal: Option<TerminalRow>,
     /// The day's order counter, raised to this value (never lowered).
     pub counter: Option<OrderCounter>,
+    /// What the till writes.
+    pub till: TillRows,
 }
 
 impl Commit {
@@ -39,6 +41,110 @@ impl Commit {
     pub fn events(class: Class, events: Vec<NewEvent>) -> Self {
         Self { class, events, ..Self::default() }
     }
+}
+
+/// What a till writes in one transaction.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TillRows {
+    /// Lines of the book, in the order of their numbers. A line that is not the next one is a conflict.
+    pub entries: Vec<TillRow>,
+    /// What refunds are for, before their command is sent.
+    pub refunds: Vec<RefundRow>,
+    /// Wrong PINs, and PINs of one's own.
+    pub staff: Vec<StaffRow>,
+}
+
+impl TillRows {
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len() + self.refunds.len() + self.staff.len()
+    }
+
+    /// True for none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A line of a till's book.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TillRow {
+    /// Which till.
+    pub till: String,
+    /// Its number, from 1, without a gap.
+    pub number: u64,
+    /// The shift.
+    pub shift: Uuid,
+    /// Number of the shift; kept in the till's head. 0 in a row that was read: there the body says it.
+    pub shift_number: u32,
+    /// What it says; `opened`, `closed` and `end_of_day` begin and end what a start must read.
+    pub kind: String,
+    /// Receipt number, without a gap.
+    pub serial: Option<u32>,
+    /// The order it is about.
+    pub order: Option<Uuid>,
+    /// All else, as the kiosk wants to read it back; with `shift_number`.
+    pub body: Value,
+    /// When, milliseconds since 1970 by the clock then known.
+    pub at_ms: i64,
+}
+
+/// Where a till's numbers stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TillHead {
+    /// Which till.
+    pub till: String,
+    /// Number of the last line.
+    pub last_entry: u64,
+    /// The last receipt number.
+    pub last_serial: u32,
+    /// Number of the last shift.
+    pub last_shift: u32,
+    /// The line that opened the shift, 0 while none is open.
+    pub shift_from: u64,
+    /// The first line of the terminal's period, 0 for the first of all.
+    pub period_from: u64,
+    /// When it changed, milliseconds since 1970.
+    pub updated_ms: i64,
+}
+
+impl TillHead {
+    /// The first line that a start must read: that of the open shift, or of the terminal's period.
+    #[must_use]
+    pub fn open_from(&self) -> u64 {
+        let period = self.period_from.max(1);
+        if self.shift_from == 0 { period } else { period.min(self.shift_from) }
+    }
+}
+
+/// What an attempt that gives money back is for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RefundRow {
+    /// The attempt.
+    pub attempt: Uuid,
+    /// The refund: one for all its attempts.
+    pub refund: Uuid,
+    /// The order.
+    pub order: Uuid,
+    /// Lines, amounts, taxes, as the kiosk wants to read them back.
+    pub body: Value,
+    /// When it was begun, milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// What this device alone knows of a staff number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StaffRow {
+    /// Staff number.
+    pub staff: String,
+    /// Wrong tries since the last good one.
+    pub wrong: u32,
+    /// When the last of them was, `None` without a clock.
+    pub at_ms: Option<i64>,
+    /// A change of PIN made here that has not come back with a roster yet, as the kiosk wants to read it back.
+    pub pin: Option<String>,
 }
 
 /// What became durable.

@@ -11,7 +11,7 @@ use crate::{
     log::{self, Log},
     money,
     open::Kind,
-    schema,
+    schema, till,
 };
 use rusqlite::{Connection, OpenFlags, config::DbConfig, types::Value};
 use std::{
@@ -193,6 +193,10 @@ fn carved(target: &Connection, kind: Kind, found: Found) -> rusqlite::Result<()>
         (None, 12) if kind == Kind::Kiosk => money::insert_carved(target, "attempt_notes", found.values),
         (None, 7) if kind == Kind::Kiosk => money::insert_carved(target, "terminals", found.values),
         (None, 3) if kind == Kind::Kiosk => money::insert_carved(target, "order_counters", found.values),
+        (None, columns) if kind == Kind::Kiosk => {
+            let tables = till::TABLES.iter().filter(|(_, count)| *count == columns);
+            tables.map(|(table, _)| till::insert_carved(target, table, &found.values)).collect()
+        }
         _ => Ok(()),
     }
 }
@@ -200,7 +204,8 @@ fn carved(target: &Connection, kind: Kind, found: Found) -> rusqlite::Result<()>
 /// Money rows with a wrong checksum stay behind; what they were is in the file that is kept.
 fn finish_tables(target: &Connection, kind: Kind, report: &mut SalvageReport) -> rusqlite::Result<()> {
     if kind == Kind::Kiosk {
-        for (name, count) in money::purge(target)?.into_iter().filter(|(_, count)| *count > 0) {
+        let beside = till::purge(target)?;
+        for (name, count) in money::purge(target)?.into_iter().chain(beside).filter(|(_, count)| *count > 0) {
             tracing::error!(name, count, "rows with a wrong checksum stay in the damaged file only");
             report.torn_tables.push(name.to_owned());
         }
@@ -254,7 +259,9 @@ fn rescue(source: &Connection, log: &Log, after: u64, to: u64, depth: u32, take:
 /// read all of them.
 fn tables(source: &Connection, target: &Connection, kind: Kind, report: &mut SalvageReport) -> rusqlite::Result<bool> {
     let names: &[&str] = match kind {
-        Kind::Kiosk => &["meta", "orders", "attempts", "attempt_notes", "terminals", "order_counters"],
+        Kind::Kiosk => &[
+            "meta", "orders", "attempts", "attempt_notes", "terminals", "order_counters", "till_entries", "tills", "refunds", "staff",
+        ],
         Kind::Agent => &["meta", "acked", "resend", "quarantine", "profiles", "tokens", "state"],
     };
     let torn = report.torn_tables.len();

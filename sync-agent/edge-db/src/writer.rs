@@ -11,6 +11,7 @@ use crate::{
     options::Clock,
     pace::Pace,
     retention::{self, CLOCK_FLOOR_MS},
+    till,
 };
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, wal::CheckpointMode};
 use std::{
@@ -399,6 +400,8 @@ impl Writer {
             let rows = self.limits.batch_rows;
             let trimmed = in_transaction(&mut self.conn, |tx| money::trim(tx, CLOCK_FLOOR_MS, before_ms, rows));
             self.done(trimmed, "give up old orders");
+            let trimmed = in_transaction(&mut self.conn, |tx| till::trim(tx, CLOCK_FLOOR_MS, before_ms, rows));
+            self.done(trimmed, "give up old lines of the till");
         }
         let refused = self.shared.telemetry_refused.load(Relaxed).to_string();
         if !matches!(log::meta(&self.conn, "telemetry_refused"), Ok(Some(stored)) if stored == refused) && refused != "0" {
@@ -506,6 +509,7 @@ fn apply(conn: &Connection, log: &mut Log, commit: &Commit, now_ms: i64) -> Resu
     if let Some(counter) = &commit.counter {
         money::raise_counter(conn, counter)?;
     }
+    till::put(conn, &commit.till)?;
     let mut sequences = Vec::with_capacity(commit.events.len());
     for event in &commit.events {
         sequences.push((event.id, log::append(conn, log, event, now_ms)?));

@@ -24,5 +24,7 @@ mod model;
 mod outbox;
 #[path = "it/power.rs"]
 mod power;
+#[path = "it/till.rs"]
+mod till;
 #[path = "it/vfs.rs"]
 mod vfs;

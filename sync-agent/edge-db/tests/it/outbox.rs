@@ -58,6 +58,7 @@ fn order_payment_counter_and_event_are_one_transaction() {
         orders: vec![order(1)],
         attempts: vec![attempt(1, AttemptState::Started)],
         counter: Some(OrderCounter { business_date: "2026-11-21".to_owned(), value: 17 }),
+        ..Commit::default()
     };
     outbox.commit(good).unwrap();
     let settled = edge_db::AttemptRow { reference: Some(42), period: Some(3), ..attempt(1, AttemptState::Approved) };
@@ -70,6 +71,7 @@ fn order_payment_counter_and_event_are_one_transaction() {
         orders: vec![order(2)],
         attempts: vec![stolen],
         counter: Some(OrderCounter { business_date: "2026-11-21".to_owned(), value: 18 }),
+        ..Commit::default()
     };
     let error = outbox.submit(bad).unwrap().wait().unwrap_err();
     assert!(matches!(&error, WriteError::Conflict { why } if why.contains("receipt 42")), "{error}");
