@@ -157,6 +157,7 @@ impl Kiosk {
                 session.take(turn, input);
             }
             Input::Device(DeviceEvent::Enquired { attempt, enquiry }) => {
+                desk.enquired(attempt, &enquiry);
                 let settled = turn.payments.enquired(attempt, enquiry, now);
                 payment(session, turn, settled);
             }

@@ -67,6 +67,8 @@ pub enum DeskIntent {
     /// The terminal could not give it back: give the rest in cash. Needs [`crate::staff::Act::RefundInCash`].
     RefundInCash,
 
+    /// Ask the terminal again what it knows of an unknown payment.
+    Enquire(Id),
     /// Say what became of an unknown payment. Provisional until the terminal's end of day.
     Resolve {
         /// The attempt.

@@ -39,6 +39,7 @@ use crate::{
         turn::{Turn, Undo},
     },
     staff::{Act, May, Need, Person},
+    terminal::Enquiry,
     till::{Comparison, EntryKind, Line, Till},
 };
 use alloc::{
@@ -69,6 +70,8 @@ pub(crate) struct Desk {
     picks: Vec<Pick>,
     run: Option<return_goods::Run>,
     cash: Option<CashView>,
+    /// Unknown payments that the terminal was asked about again, with what it said.
+    asked: Vec<(Id, Option<Enquiry>)>,
     report: Option<Box<Report>>,
     closing: Closing,
     /// Receipts and reports at the printer.
@@ -210,7 +213,7 @@ impl Desk {
             DeskIntent::TakeCash { .. } => none(Act::TakeCash),
             DeskIntent::Refund { .. } => Some((Act::Refund, self.worth().map(|worth| worth.total))),
             DeskIntent::RefundInCash => Some((Act::RefundInCash, self.run.as_ref().map(|run| run.left()))),
-            DeskIntent::Resolve { .. } => none(Act::Resolve),
+            DeskIntent::Resolve { .. } | DeskIntent::Enquire(_) => none(Act::Resolve),
             DeskIntent::OpenShift { .. } => none(Act::OpenShift),
             DeskIntent::MoveCash { how, amount, .. } => {
                 let act = match how {
@@ -259,6 +262,7 @@ impl Desk {
             DeskIntent::PickAll => self.pick_all(),
             DeskIntent::Refund { reason } => self.refund(turn, &reason, approver),
             DeskIntent::RefundInCash => self.refund_in_cash(turn, approver),
+            DeskIntent::Enquire(attempt) => self.ask_terminal(turn, attempt),
             DeskIntent::Resolve { attempt, verdict } => self.resolve(turn, session, attempt, verdict),
             DeskIntent::OpenShift { float } => self.open_shift(turn, float),
             DeskIntent::MoveCash { how, amount, reason } => self.move_cash(turn, how, amount, &reason, approver),

@@ -12,7 +12,7 @@ use crate::{
     refund::{Sold, SoldState},
     session::{Session, language_tag, turn::Turn},
     staff::Person,
-    terminal::CommandKind,
+    terminal::{CommandKind, Enquiry},
     till::{EntryKind, Line, serial_text},
 };
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
@@ -184,7 +184,25 @@ impl Desk {
         self.prints.push((sold.order, false));
         self.cash = Some(CashView { due, given, change: cash.change });
         self.order = Some(Box::new(Sold { state: SoldState::Paid, ..sold }));
-        self.notice = Some(Notice::Paid);
+    }
+
+    /// Asks the terminal again. What it says is shown; it settles by itself only under the rules of the payments.
+    pub(super) fn ask_terminal(&mut self, turn: &mut Turn<'_>, attempt: Id) {
+        let there = turn.payments.unresolved().any(|unresolved| unresolved.fact.attempt == attempt);
+        if !there || turn.payments.is_busy() || self.asked.iter().any(|(_, enquiry)| enquiry.is_none()) {
+            self.notice = Some(Notice::TerminalBusy);
+            return;
+        }
+        self.asked.retain(|(known, _)| *known != attempt);
+        self.asked.push((attempt, None));
+        turn.effect(Effect::Enquire { attempt });
+    }
+
+    /// What the terminal says.
+    pub(crate) fn enquired(&mut self, attempt: Id, enquiry: &Enquiry) {
+        if let Some((_, said)) = self.asked.iter_mut().find(|(known, _)| *known == attempt) {
+            *said = Some(enquiry.clone());
+        }
     }
 
     /// A named person says what became of a payment.
@@ -224,7 +242,8 @@ impl Desk {
     }
 
     fn unknown_view(&self, unresolved: Unresolved<'_>) -> UnknownView {
-        let Unresolved { fact, checking, seen, contradicted } = unresolved;
+        let Unresolved { fact, checking, seen, .. } = unresolved;
+        let asked = self.asked.iter().find(|(attempt, _)| *attempt == fact.attempt).map(|(_, enquiry)| enquiry.clone());
         let fits = seen.filter(|receipt| receipt.amount == fact.amount && receipt.number > 0);
         let reference = fact.reference.or(fits.map(|receipt| receipt.number));
         let carried = self.till.shift.iter().flat_map(|shift| &shift.carried).find(|(attempt, _)| *attempt == fact.attempt);
@@ -236,9 +255,9 @@ impl Desk {
             tender: fact.tender,
             amount: fact.amount,
             at_utc_ms: fact.trail.began_utc_ms,
-            seen: seen.cloned(),
-            asking: checking,
-            contradicted,
+            asking: checking || asked == Some(None),
+            seen: asked.flatten().or(seen.map(|receipt| Enquiry::Last(Some(receipt.clone())))),
+            why: fact.outcome.clone().unwrap_or_default(),
             carried_by: carried.map(|(_, staff)| staff.clone()).unwrap_or_default(),
             verdicts: vec![Verdict::Charged { reference }, Verdict::NotCharged],
         }

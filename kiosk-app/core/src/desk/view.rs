@@ -8,7 +8,7 @@ use crate::{
     payments::{Tender, Verdict},
     refund::{Pick, Sold, Way, Worth},
     staff::{Act, May, Person, StaffRole},
-    terminal::TerminalReceipt,
+    terminal::Enquiry,
     till::Comparison,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
@@ -119,8 +119,6 @@ pub enum Notice {
     RefundUnknown,
     /// Given back.
     Refunded,
-    /// Paid.
-    Paid,
     /// Cancelled.
     Voided,
     /// The price is changed.
@@ -162,15 +160,16 @@ pub struct UnknownView {
     pub amount: Minor,
     /// When it was begun.
     pub at_utc_ms: Option<i64>,
-    /// The terminal's last receipt as it was seen when the terminal was asked, which need not be this payment's. `None`
-    /// where it was not asked, or has none.
-    pub seen: Option<TerminalReceipt>,
+    /// What the terminal said of its last receipt when it was asked, which need not be this payment's; `None` where it was
+    /// not asked.
+    pub seen: Option<Enquiry>,
     /// True while the terminal is being asked.
     pub asking: bool,
     /// Who took it over from an earlier shift, empty for nobody.
     pub carried_by: String,
-    /// True where the terminal declined it first and said later that money moved.
-    pub contradicted: bool,
+    /// Why it is unknown, as a word: `no_answer`, `found_open`, `left_to_staff`, `amount_differs_…`, `late_approval`; may be
+    /// empty.
+    pub why: String,
     /// Verdicts that can be given; the receipt number of [`UnknownView::seen`] is in the first where it fits.
     pub verdicts: Vec<Verdict>,
 }

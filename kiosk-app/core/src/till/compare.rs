@@ -45,6 +45,8 @@ pub struct Comparison {
     pub difference: Minor,
     /// What of it no payment explains.
     pub unexplained: Minor,
+    /// True where nothing of it is left unexplained.
+    pub explained: bool,
     /// Verdicts that the end of day agrees with.
     pub confirmed: Vec<Id>,
     /// Payments on which terminal and book do not agree, or which might be why: doubtful ones, those whose receipt number the
@@ -131,6 +133,7 @@ impl Comparison {
             journal: found.expected,
             difference,
             unexplained: found.unexplained,
+            explained: found.unexplained == Minor::ZERO,
             confirmed,
             differing,
         };
