@@ -364,6 +364,7 @@ impl Engine {
         self.gathered.events.extend(commit.events);
         self.gathered.orders.extend(commit.orders);
         self.gathered.attempts.extend(commit.attempts);
+        self.gathered.till.states.extend(commit.till.states);
         self.gathered.terminal = commit.terminal.or(self.gathered.terminal.take());
         // Days only go forward in a replay, and the disk keeps the greatest number of each.
         let other_day =

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! - [`Shell`] runs a kiosk: one queue, one loop, one named thread a device (`terminal`, `printer`, `reader`, `board`,
-//!   `identify`, `backend`) and `content`, which watches the shop's folder.
+//!   `identify`, `backend`, `desk`) and `content`, which watches the shop's folder.
 //! - [`Engine`] is the same without threads and clock, for tests and replays: [`Engine::handle`] carries out law 1, record,
 //!   then act. [`replay`] makes one for baskets that were sold elsewhere.
 //! - [`Recorder`] turns domain events into wire events and rows.
@@ -43,6 +43,7 @@ pub mod check;
 mod clock;
 mod config;
 mod content;
+mod desk;
 mod engine;
 mod guest;
 mod journal;
@@ -52,6 +53,7 @@ mod pseudonym;
 mod record;
 pub mod setup;
 mod shell;
+mod staff;
 mod start;
 mod supervise;
 mod words;

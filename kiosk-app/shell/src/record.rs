@@ -9,7 +9,7 @@
 //!
 //! The mapping is written by hand, because domain types may change and wire types may not.
 
-use crate::words;
+use crate::{desk, words};
 use cem_contract::{NewEvent, data, kinds};
 use edge_db::{AttemptNote, AttemptRow, AttemptState, Class, Commit, OrderCounter, OrderRow, OrderState, TerminalRow};
 use kiosk_core::{
@@ -35,7 +35,7 @@ pub struct Recording {
     pub device: String,
     /// `kiosk` or `counter`.
     pub role: &'static str,
-    /// Name of the till.
+    /// Name of the till; empty for one that keeps no book, as a replay.
     pub till: String,
     /// Name of the terminal in payment rows.
     pub terminal: String,
@@ -132,7 +132,9 @@ impl Recorder {
             {
                 return None;
             }
-            Event::PaymentAcknowledged(_) | Event::PaymentConfirmed(_) | Event::TerminalBook(_) => return None,
+            Event::PaymentAcknowledged(_) | Event::PaymentConfirmed(_) | Event::TerminalBook(_) | Event::RefundBegun(_) => {
+                return None;
+            }
             Event::TaskRaised { task, kind, subject, staff } => (kinds::TASK_RAISED, task_raised(*task, *kind, *subject, staff)),
             Event::PresenceSeen { seconds } => (kinds::PRESENCE_SEEN, data::PresenceSeen { seconds: Some(*seconds) }.to_value()),
             Event::VisitStarted { trigger, language, .. } => (kinds::VISIT_STARTED, self.started(*trigger, language)),
@@ -235,6 +237,9 @@ impl Recorder {
                     row.state = order_state(*state);
                     row.updated_ms = time_ms(record.at);
                     put(&mut commit.orders, row.clone(), |row| row.order);
+                } else {
+                    // One from before the start: only its state changes.
+                    commit.till.states.push((uuid(*order), order_state(*state), time_ms(record.at)));
                 }
             }
             Event::PaymentStarted(fact) => self.attempt(fact, AttemptState::Started, record, currency, commit),
@@ -246,6 +251,10 @@ impl Recorder {
             }
             Event::PaymentAcknowledged(fact) => self.attempt(fact, AttemptState::Started, record, currency, commit),
             Event::TerminalBook(book) => commit.terminal = Some(self.terminal_row(book, record)),
+            Event::Booked(entry) if !self.who.till.is_empty() => {
+                commit.till.entries.push(desk::till_row(&self.who.till, entry, currency, time_ms(record.at)));
+            }
+            Event::RefundBegun(begun) => commit.till.refunds.push(desk::refund_row(begun, time_ms(record.at))),
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! The loop's thread and the handles on it.
 
 use crate::{
-    adapters::{Hands, SharedCurrency, Wires},
+    adapters::{Fitted, Hands, SharedCurrency, Wires},
     agent,
     clock::{Clock, SystemClock},
     config::KioskConfig,
@@ -85,7 +85,8 @@ impl Shell {
         let disk = start::open(&config, &content)?;
         let currency = SharedCurrency::new(Mutex::new(content.catalogue.currency));
         let shown = Shown::new(RwLock::new(Arc::new(content)));
-        let fitted = start::fit(&config, &board, &shown, &clock)?;
+        let desk = start::desk_side(&config, disk.outbox.clone(), &clock);
+        let fitted = Fitted { desk: Some(desk), ..start::fit(&config, &board, &shown, &clock)? };
         let (sender, inbox) = mailbox();
         let stopping = Stopping::default();
         let (end, alive) = channel();

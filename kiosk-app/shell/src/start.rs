@@ -1,26 +1,30 @@
 //! From a config to what the loop is made of: the disk with what is on it, and the adapters of the board.
 
 use crate::{
-    adapters::{AgentSide, Fitted, Render},
+    adapters::{AgentSide, DeskSide, Fitted, Render},
     agent::{Link, backend_at},
     clock::Clock,
     config::{AgentPaths, KioskConfig, SessionTimes},
     content::{Content, Shown},
+    desk,
     engine::{Durability, Engine, NoPorts},
     guest::LookUp,
     outbox::OutboxJournal,
     pseudonym::Pseudonyms,
     record::{Recorder, Recording},
+    staff::StaffDoor,
     words,
 };
 use anyhow::{Context as _, Result};
 use edge_db::{AttemptRow, AttemptState, OrderState, Outbox, OutboxOptions, TerminalRow};
 use kiosk_core::{
     Catalogue, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, Restored,
+    config::DeskConfig,
     event::{PaymentFact, TerminalBook, Trail},
 };
 use kiosk_devices::{BoardConfig, ReceiptLayout, open_peripherals, open_printer, open_reader, open_terminal, render};
 use std::{
+    collections::BTreeMap,
     fs,
     sync::{Arc, PoisonError},
 };
@@ -44,10 +48,11 @@ pub(crate) fn open(config: &KioskConfig, content: &Content) -> Result<OnDisk> {
     let outbox = Arc::new(Outbox::open(options).with_context(|| format!("{} cannot be opened", path.display()))?);
     tell(&outbox);
     let mut kiosk = Kiosk::new(core_config(config, seed()?), content.catalogue.clone());
-    let here = Recording::here(&config.device, config.role.word())?;
+    let here = Recording { till: config.device.clone(), ..Recording::here(&config.device, config.role.word())? };
     let terminal = here.terminal.clone();
     let mut recorder = Recorder::new(here);
     kiosk.restore(restored(&outbox, &terminal, &mut recorder)?, order_counter(&outbox)?);
+    kiosk.restore_desk(desk::restored(&outbox, &config.device).context("the till's book cannot be read")?);
     Ok(OnDisk { outbox, kiosk, recorder })
 }
 
@@ -179,7 +184,7 @@ impl Recording {
     /// When the system gives no random numbers.
     pub fn here(device: &str, role: &'static str) -> Result<Self> {
         let terminal = format!("{device}/terminal");
-        Ok(Self { device: device.to_owned(), role, till: device.to_owned(), terminal, boot: boot_id(), seed: seed()? })
+        Ok(Self { device: device.to_owned(), role, till: String::new(), terminal, boot: boot_id(), seed: seed()? })
     }
 }
 
@@ -192,6 +197,7 @@ fn core_config(config: &KioskConfig, seed: [u8; 32]) -> Config {
         idle_ms: ms(idle_s, default.idle_ms),
         still_there_ms: ms(still_there_s, default.still_there_ms),
         done_ms: ms(done_s, default.done_ms),
+        desk: DeskConfig { till: config.device.clone(), ..DeskConfig::default() },
         seed,
         ..default
     }
@@ -223,6 +229,26 @@ pub fn replay(outbox: Arc<Outbox>, config: Config, catalogue: Arc<Catalogue>, wh
     Ok(engine.with_durability(Durability::DangerousAtFlush))
 }
 
+/// The thread that reads for the desk and checks PINs. The roster is the agent's, or `staff.json` in the data folder; the
+/// pepper is `staff.pepper` there (hex digits), where there is one.
+pub(crate) fn desk_side(config: &KioskConfig, outbox: Arc<Outbox>, clock: &Arc<dyn Clock>) -> DeskSide {
+    let door = StaffDoor {
+        outbox: outbox.clone(),
+        store: config.store.clone(),
+        keys: config.profile_keys.iter().map(|key| key.public).collect(),
+        agent: config.agent.as_ref().map(|agent| (agent.agent_db.clone(), agent.ask.clone())),
+        file: config.data.join("staff.json"),
+        pepper: fs::read_to_string(config.data.join("staff.pepper"))
+            .ok()
+            .and_then(|text| cem_contract::hex::decode(text.trim()))
+            .unwrap_or_default(),
+        clock: clock.clone(),
+        started_mono_ms: clock.now().mono_ms,
+        tries: BTreeMap::new(),
+    };
+    DeskSide { outbox, terminal: format!("{}/terminal", config.device), door }
+}
+
 /// Opens what the board-config names.
 pub(crate) fn fit(config: &KioskConfig, board: &BoardConfig, shown: &Shown, clock: &Arc<dyn Clock>) -> Result<Fitted> {
     let pseudonyms = Pseudonyms::new(config.tenant_key.clone());
@@ -235,6 +261,7 @@ pub(crate) fn fit(config: &KioskConfig, board: &BoardConfig, shown: &Shown, cloc
             .map(|peripherals| (peripherals, clock.clone())),
         agent: config.agent.as_ref().map(|paths| agent(paths, config, clock)),
         backend: config.agent.as_ref().map(|paths| backend_at(&paths.ask)),
+        desk: None,
     })
 }
 

@@ -52,13 +52,15 @@ pub struct TillRows {
     pub refunds: Vec<RefundRow>,
     /// Wrong PINs, and PINs of one's own.
     pub staff: Vec<StaffRow>,
+    /// Orders of which only the state changes, and when it did. One that is not there is left out.
+    pub states: Vec<(Uuid, OrderState, i64)>,
 }
 
 impl TillRows {
     /// How many rows.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len() + self.refunds.len() + self.staff.len()
+        self.entries.len() + self.refunds.len() + self.staff.len() + self.states.len()
     }
 
     /// True for none.

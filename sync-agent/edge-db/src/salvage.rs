@@ -260,7 +260,16 @@ fn rescue(source: &Connection, log: &Log, after: u64, to: u64, depth: u32, take:
 fn tables(source: &Connection, target: &Connection, kind: Kind, report: &mut SalvageReport) -> rusqlite::Result<bool> {
     let names: &[&str] = match kind {
         Kind::Kiosk => &[
-            "meta", "orders", "attempts", "attempt_notes", "terminals", "order_counters", "till_entries", "tills", "refunds", "staff",
+            "meta",
+            "orders",
+            "attempts",
+            "attempt_notes",
+            "terminals",
+            "order_counters",
+            "till_entries",
+            "tills",
+            "refunds",
+            "staff",
         ],
         Kind::Agent => &["meta", "acked", "resend", "quarantine", "profiles", "tokens", "state"],
     };

@@ -5,9 +5,9 @@
 //! that writes them.
 
 use crate::{
-    RefundRow, StaffRow, TillHead, TillRow, TillRows,
+    OrderRow, RefundRow, StaffRow, TillHead, TillRow, TillRows,
     log::{Sum, uuid},
-    money::{PutError, damaged},
+    money::{self, PutError, damaged},
     schema::{Module, Step},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Value};
@@ -99,6 +99,11 @@ pub(crate) fn put(conn: &Connection, rows: &TillRows) -> Result<(), PutError> {
             refund.at_ms,
             refund_crc(refund, &body)
         ])?;
+    }
+    for (order, state, at_ms) in &rows.states {
+        if let Some(row) = money::order(conn, *order)? {
+            money::put_order(conn, &OrderRow { state: *state, updated_ms: *at_ms, ..row })?;
+        }
     }
     for staff in &rows.staff {
         conn.prepare_cached("INSERT OR REPLACE INTO staff(staff, wrong, at_ms, pin, crc) VALUES(?1, ?2, ?3, ?4, ?5)")?

@@ -3,17 +3,19 @@
 
 mod backend;
 mod board;
+mod desk;
 mod identify;
 mod printer;
 mod reader;
 mod terminal;
 
 pub(crate) use backend::Look;
+pub(crate) use desk::DeskSide;
 pub(crate) use identify::{AgentSide, Resolved};
 
 use crate::{
     clock::Clock,
-    engine::Ports,
+    engine::{Errand, Ports},
     guest::LookUp,
     mailbox::{Message, Refused, Sender},
     pseudonym::Pseudonyms,
@@ -104,6 +106,7 @@ pub(crate) struct Fitted {
     pub(crate) board: Option<(Box<dyn Peripherals>, Arc<dyn Clock>)>,
     pub(crate) agent: Option<(Box<dyn AgentSide>, LookUp)>,
     pub(crate) backend: Option<Look>,
+    pub(crate) desk: Option<DeskSide>,
 }
 
 /// The currency that the terminal is asked for; it changes with the catalogue.
@@ -115,6 +118,7 @@ pub(crate) struct Hands {
     printer: Option<PrinterHand>,
     board: Option<BoardHand>,
     identify: Option<IdentifyHand>,
+    desk: Option<desk::DeskHand>,
     currency: SharedCurrency,
 }
 
@@ -122,7 +126,7 @@ impl Hands {
     /// Starts a thread for each device that is fitted. A terminal or printer that is not there is reported lost, so that
     /// nobody is sent to it.
     pub(crate) fn start(fitted: Fitted, wires: &Wires, currency: SharedCurrency) -> std::io::Result<Self> {
-        let mut hands = Self { terminal: None, printer: None, board: None, identify: None, currency };
+        let mut hands = Self { terminal: None, printer: None, board: None, identify: None, desk: None, currency };
         if let Some((reader, pseudonyms)) = fitted.reader {
             reader::start(reader, pseudonyms, wires.clone())?;
         }
@@ -145,6 +149,10 @@ impl Hands {
         if let Some((agent, look_up)) = fitted.agent {
             let (hand, _) = identify::start(agent, look_up, wires.clone())?;
             hands.identify = Some(hand);
+        }
+        if let Some(side) = fitted.desk {
+            let (hand, _) = desk::start(side, wires.clone())?;
+            hands.desk = Some(hand);
         }
         if let Some(look) = fitted.backend {
             backend::start(look, wires.clone())?;
@@ -187,6 +195,10 @@ impl Ports for Hands {
         if let Some(hand) = &self.board {
             hand.show(signal);
         }
+    }
+
+    fn run_errand(&mut self, errand: Errand) -> bool {
+        self.desk.as_ref().is_some_and(|hand| hand.run(errand))
     }
 
     fn open_drawer(&mut self) -> bool {

@@ -76,7 +76,7 @@ fn fact() -> PaymentFact {
 /// and below.
 fn wire_type(event: &Event) -> &'static str {
     match event {
-        Event::PaymentAcknowledged(_) | Event::PaymentConfirmed(_) | Event::TerminalBook(_) => "",
+        Event::PaymentAcknowledged(_) | Event::PaymentConfirmed(_) | Event::TerminalBook(_) | Event::RefundBegun(_) => "",
         Event::PaymentApproved(fact) if fact.kind == CommandKind::EndOfDay => "",
         Event::PaymentApproved(fact) if fact.kind == CommandKind::Reverse => "cem.payment.reversed.v1",
         Event::PaymentApproved(fact) if fact.kind == CommandKind::Refund => "cem.payment.refunded.v1",

@@ -1,0 +1,194 @@
+//! Whether somebody works here: the roster that the agent brought, or the sealed file beside the config, and PINs.
+//!
+//! - A roster counts where a configured key signed it for this store. Of two the newer counts. Changes made on this device
+//!   count at once.
+//! - A try is on disk before its PIN is looked at, so that no restart and no power cut gives a free one. Numbers that nobody
+//!   has are counted together, and cost the same time.
+//! - The log says that a PIN was wrong and how often, never which or whose.
+
+use crate::clock::Clock;
+use cem_contract::{
+    Envelope,
+    pin::{self, SALT_BYTES},
+    staff::{StaffAction, StaffChange, StaffMember, StaffRefused, StaffRole, StaffRoster},
+    time::rfc3339,
+};
+use ed25519_dalek::VerifyingKey;
+use edge_db::{
+    Class, Commit, Outbox, StaffRow, TillRows,
+    link::{Answer, Ask, AskClient},
+};
+use kiosk_core::{
+    Now,
+    staff::{Credential, Person, Pin, SignInResult, Tries, pause_after},
+};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::Duration};
+use uuid::Uuid;
+
+/// A roster file larger than this is none.
+const ROSTER_BYTES: u64 = 1 << 20;
+/// How long the agent may take to keep a change.
+const CHANGE_BUDGET: Duration = Duration::from_secs(2);
+/// Tries of numbers that nobody has.
+const NOBODY: &str = "";
+/// A hash that no PIN fits: what a number that nobody has is checked against, so that it takes as long.
+const NO_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Where rosters come from, and what PINs are checked with.
+pub(crate) struct StaffDoor {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) store: String,
+    pub(crate) keys: Vec<VerifyingKey>,
+    /// The agent's file and socket.
+    pub(crate) agent: Option<(PathBuf, PathBuf)>,
+    /// The sealed roster beside the config.
+    pub(crate) file: PathBuf,
+    /// The store's secret that PIN hashes are made with; empty where there is none.
+    pub(crate) pepper: Vec<u8>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) started_mono_ms: u64,
+    pub(crate) tries: BTreeMap<String, Tries>,
+}
+
+impl StaffDoor {
+    /// Badges of those who work here now.
+    pub(crate) fn badges(&self) -> Vec<String> {
+        let Some(now) = self.clock.now().utc_ms else { return Vec::new() };
+        let roster = self.roster().unwrap_or_default();
+        roster.members.into_iter().filter(|member| member.check(now).is_ok()).filter_map(|member| member.badge).collect()
+    }
+
+    /// Judges what was shown.
+    pub(crate) fn sign_in(&mut self, credential: &Credential) -> SignInResult {
+        let now = self.clock.now();
+        let (Some(roster), Some(utc_ms)) = (self.roster(), now.utc_ms) else { return SignInResult::NoRoster };
+        match credential {
+            Credential::Badge { token, proof } => match roster.by_badge(std::slice::from_ref(token), utc_ms).map(person) {
+                Ok(Some(person)) if *proof => SignInResult::Welcome(person),
+                Ok(Some(person)) => SignInResult::PinNeeded(person),
+                Err(StaffRefused::Stale) => SignInResult::NoRoster,
+                Ok(None) | Err(_) => SignInResult::Refused { pause_ms: 0 },
+            },
+            Credential::Pin { staff, pin } => match roster.by_id(staff, utc_ms) {
+                Err(StaffRefused::Stale) => SignInResult::NoRoster,
+                member => self.try_pin(now, member.ok(), pin),
+            },
+        }
+    }
+
+    fn try_pin(&mut self, now: Now, member: Option<&StaffMember>, pin: &Pin) -> SignInResult {
+        let key = member.map_or(NOBODY, |member| member.staff.as_str()).to_owned();
+        let Some(tries) = self.tries_of(&key) else { return SignInResult::CannotRecord };
+        let pause_ms = tries.pause_ms(now, self.started_mono_ms);
+        if pause_ms > 0 {
+            return SignInResult::Refused { pause_ms };
+        }
+        let counted = tries.wrong(now);
+        if !self.keep(&key, counted) {
+            return SignInResult::CannotRecord;
+        }
+        let hash = member.and_then(|member| member.pin.as_deref());
+        let digits = std::str::from_utf8(pin.digits()).unwrap_or_default();
+        let right = pin::verify(digits, hash.unwrap_or(NO_HASH), &self.pepper).unwrap_or(false) && hash.is_some();
+        match member.filter(|_| right).and_then(person) {
+            Some(person) => {
+                // A good try that cannot be counted as one only makes the next pause come earlier.
+                self.keep(&key, Tries::default());
+                SignInResult::Welcome(person)
+            }
+            None => {
+                tracing::warn!(in_a_row = counted.wrong, "a wrong PIN");
+                SignInResult::Refused { pause_ms: pause_after(counted.wrong) }
+            }
+        }
+    }
+
+    /// Gives somebody a PIN of their own. False where it is the old one, or could not be kept.
+    pub(crate) fn choose_pin(&mut self, staff: &str, pin: &Pin) -> bool {
+        let digits = std::str::from_utf8(pin.digits()).unwrap_or_default();
+        let (Some(roster), Some(utc_ms)) = (self.roster(), self.clock.now().utc_ms) else { return false };
+        let Ok(member) = roster.by_id(staff, utc_ms) else { return false };
+        let same = member.pin.as_deref().is_some_and(|hash| pin::verify(digits, hash, &self.pepper).unwrap_or(false));
+        let mut salt = [0; SALT_BYTES];
+        if same || pin::check(digits).is_err() || getrandom::fill(&mut salt).is_err() {
+            return false;
+        }
+        let Ok(hash) = pin::hash(digits, &salt, &self.pepper) else { return false };
+        let change = StaffChange {
+            id: Uuid::now_v7(),
+            at: rfc3339(utc_ms),
+            by: staff.to_owned(),
+            staff: staff.to_owned(),
+            action: StaffAction::Pin { pin: hash, must_reset: false },
+        };
+        self.pass_on(&change) || self.keep_change(&change)
+    }
+
+    /// The agent carries the change to the backend.
+    fn pass_on(&self, change: &StaffChange) -> bool {
+        let Some((_, ask)) = &self.agent else { return false };
+        let answer = AskClient::new(ask).ask(&Ask::ChangeStaff { change: Box::new(change.clone()) }, CHANGE_BUDGET);
+        matches!(answer, Ok(Answer::Done))
+    }
+
+    /// Without an agent the change is kept here.
+    fn keep_change(&self, change: &StaffChange) -> bool {
+        let Ok(text) = serde_json::to_string(change) else { return false };
+        self.write(StaffRow { staff: change.staff.clone(), pin: Some(text), ..StaffRow::default() })
+    }
+
+    fn tries_of(&mut self, key: &str) -> Option<Tries> {
+        if let Some(tries) = self.tries.get(key) {
+            return Some(*tries);
+        }
+        let row = self.outbox.staff(key).ok()?.unwrap_or_default();
+        Some(Tries { wrong: row.wrong, at_utc_ms: row.at_ms, at_mono_ms: None })
+    }
+
+    fn keep(&mut self, key: &str, tries: Tries) -> bool {
+        let pin = self.outbox.staff(key).ok().flatten().and_then(|row| row.pin);
+        let kept = self.write(StaffRow { staff: key.to_owned(), wrong: tries.wrong, at_ms: tries.at_utc_ms, pin });
+        if kept {
+            self.tries.insert(key.to_owned(), tries);
+        }
+        kept
+    }
+
+    fn write(&self, row: StaffRow) -> bool {
+        let till = TillRows { staff: vec![row], ..TillRows::default() };
+        let done = self.outbox.commit(Commit { class: Class::Sale, till, ..Commit::default() });
+        done.inspect_err(|error| tracing::error!(%error, "a try could not be counted")).is_ok()
+    }
+
+    /// The newest roster that is believed, with the changes made here.
+    fn roster(&self) -> Option<StaffRoster> {
+        let brought = self.agent.as_ref().and_then(|(db, _)| edge_db::staff_roster(db).ok().flatten());
+        let pending = brought.as_ref().map(|stored| stored.pending.clone()).unwrap_or_default();
+        let sealed =
+            fs::metadata(&self.file).ok().filter(|meta| meta.len() <= ROSTER_BYTES).and_then(|_| fs::read(&self.file).ok());
+        let believed = [brought.map(|stored| stored.envelope), sealed].into_iter().flatten().filter_map(|bytes| {
+            let envelope: Envelope = serde_json::from_slice(&bytes).ok()?;
+            StaffRoster::verify(&envelope, &self.keys, &self.store).ok().map(cem_contract::Verified::into_inner)
+        });
+        let mut roster = believed.max_by_key(|roster| roster.version)?;
+        let kept: Vec<StaffChange> = roster.members.iter().filter_map(|member| self.kept_change(&member.staff)).collect();
+        roster.apply(&kept);
+        roster.apply(&pending);
+        Some(roster)
+    }
+
+    fn kept_change(&self, staff: &str) -> Option<StaffChange> {
+        let row = self.outbox.staff(staff).ok().flatten()?;
+        serde_json::from_str(&row.pin?).ok()
+    }
+}
+
+/// Whoever may stand at a desk; service people and ops do not.
+fn person(member: &StaffMember) -> Option<Person> {
+    let role = match member.role {
+        StaffRole::Staff => kiosk_core::staff::StaffRole::Staff,
+        StaffRole::Manager => kiosk_core::staff::StaffRole::Manager,
+        StaffRole::Service | StaffRole::Ops | StaffRole::Unknown => return None,
+    };
+    Some(Person { id: member.staff.clone(), name: member.display_name.clone(), role, must_reset: member.must_reset })
+}
