@@ -160,7 +160,7 @@ fn what_was_at_the_terminal_before_the_start_is_unknown_and_charges_nobody() {
     assert_eq!(record.visit, Some(Id([4; 16])));
     assert!(matches!(
         &record.events[..],
-        [Event::PaymentResolved(f), Event::TerminalBook(_), Event::OrderProgressed { order: Id([2, ..]), state: Progress::Received }]
+        [Event::PaymentResolved(f), Event::TerminalBook(_), Event::OrderProgressed { order: Id([2, ..]), state: Progress::Received }, ..]
             if f.outcome.as_deref() == Some("late_approval")
     ));
     assert!(matches!(rig.see().pay, PayView::Waiting { .. }));
@@ -209,7 +209,7 @@ fn a_payment_outlives_its_visit() {
     assert_eq!((record.visit, record.visitor.as_ref()), (visit, None));
     assert!(matches!(
         record.events[..],
-        [Event::PaymentResolved(_), Event::TerminalBook(_), Event::OrderProgressed { state: Progress::Received, .. }]
+        [Event::PaymentResolved(_), Event::TerminalBook(_), Event::OrderProgressed { state: Progress::Received, .. }, ..]
     ));
     assert_eq!(rig.see().stage, Stage::Greeting, "Jane sees nothing of it");
 }

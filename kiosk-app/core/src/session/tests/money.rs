@@ -43,7 +43,8 @@ fn approved_it_is_recorded_printed_and_thanked_for() {
             Event::PaymentApproved(_),
             Event::TerminalBook(_),
             Event::OrderProgressed { state: Progress::Received, .. },
-            Event::StageChanged { .. }
+            Event::StageChanged { .. },
+            ..
         ]
     ));
     assert_eq!(
