@@ -194,8 +194,8 @@ fn carved(target: &Connection, kind: Kind, found: Found) -> rusqlite::Result<()>
         (None, 7) if kind == Kind::Kiosk => money::insert_carved(target, "terminals", found.values),
         (None, 3) if kind == Kind::Kiosk => money::insert_carved(target, "order_counters", found.values),
         (None, columns) if kind == Kind::Kiosk => {
-            let tables = till::TABLES.iter().filter(|(_, count)| *count == columns);
-            tables.map(|(table, _)| till::insert_carved(target, table, &found.values)).collect()
+            let mut tables = till::TABLES.iter().filter(|(_, count)| *count == columns);
+            tables.try_for_each(|(table, _)| till::insert_carved(target, table, &found.values))
         }
         _ => Ok(()),
     }
