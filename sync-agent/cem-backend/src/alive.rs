@@ -21,7 +21,7 @@ pub(crate) async fn feed(writer: Writer) {
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        match tokio::time::timeout(PATIENCE, writer.run(|_| Ok(()))).await {
+        match tokio::time::timeout(PATIENCE, writer.run_ahead(|_| Ok(()))).await {
             Ok(Ok(())) => tell(NotifyState::Watchdog),
             // A full queue is work that goes on; whether it does is seen at the next round.
             Ok(Err(error)) => tracing::warn!(%error, "the watchdog is not fed"),

@@ -12,6 +12,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 use cem_contract::BatchAnswer;
+use rusqlite::Connection;
 
 const BATCH: &str = "application/cloudevents-batch+json";
 
@@ -36,7 +37,9 @@ pub(super) async fn take(State(app): State<App>, headers: HeaderMap, request: Bo
         return Ok(Json(BatchAnswer::default()));
     }
     let now = now_ms();
-    let answer = app.store.writer.run(move |connection| ingest::take(connection, &may, batch, now)).await?;
+    // The batch comes back, so that freeing it does not keep the writer.
+    let take = move |connection: &Connection| Ok((ingest::take(connection, &may, &batch, now)?, batch));
+    let (answer, _) = app.store.writer.run_ahead(take).await?;
     Ok(Json(answer))
 }
 

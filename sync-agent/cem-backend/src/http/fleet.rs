@@ -45,7 +45,7 @@ pub(super) async fn status(
     let text = Value::Object(status).to_string();
     let now = now_ms();
     let of = source.clone();
-    let given = app.store.writer.run(move |connection| {
+    let given = app.store.writer.run_ahead(move |connection| {
         let mut upsert = connection.prepare_cached(
             "INSERT INTO device(source, store, device, status, status_ms) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO UPDATE SET status = excluded.status, status_ms = excluded.status_ms",
@@ -179,7 +179,7 @@ pub(super) async fn events(State(app): State<App>, query: ListQuery, headers: He
 /// `GET /v1/fleet/summary`: counts, and the state of every log.
 pub(super) async fn summary(State(app): State<App>, headers: HeaderMap) -> Result<Json<Value>, HttpError> {
     Caller::of(&app, &headers).await?.only(&[Scope::Ops], "see the fleet")?;
-    Ok(Json(app.store.readers.run(summarise).await?))
+    Ok(Json(app.store.read(summarise).await?))
 }
 
 fn summarise(connection: &Connection) -> store::Result<Value> {

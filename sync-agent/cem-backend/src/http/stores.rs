@@ -87,7 +87,8 @@ async fn read(app: &App, store: &str, query: &ListQuery, view: View) -> Result<P
     // Without a cursor from the beginning; with one that means nothing here, as with an expired one.
     let after = query.after.as_deref().filter(|text| !text.is_empty()).map(|cursor| feed::place(&epoch, cursor));
     let now = now_ms();
-    let read = app.store.readers.run(move |connection| {
+    // The cache is read from the beginning once; a feed is told when a profile has changed.
+    let read = move |connection: &Connection| {
         let after = match after {
             None => 0,
             Some(Some(after)) if !feed::is_expired(connection, after)? => after,
@@ -100,8 +101,9 @@ async fn read(app: &App, store: &str, query: &ListQuery, view: View) -> Result<P
         let items =
             rows.into_iter().map(|row| entry(connection, &keys, row, &store, &epoch, now)).collect::<store::Result<Vec<_>>>()?;
         Ok(Read::Page(Page { items, next: Some(feed::cursor(&epoch, next)) }))
-    });
-    match read.await? {
+    };
+    let waits = view == View::Visitors || !matches!(after, Some(Some(_)));
+    match if waits { app.store.read(read).await? } else { app.store.readers.run(read).await? } {
         Read::Page(page) => Ok(page),
         Read::Expired { snapshot, next } => {
             let detail = "this cursor has expired: take the snapshot, read the visitor cache anew, and go on from `next`";

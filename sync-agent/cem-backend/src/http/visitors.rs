@@ -39,7 +39,7 @@ pub(super) async fn resolve(State(app): State<App>, headers: HeaderMap, request:
         return Err(HttpError::bad(format!("tokens holds 1 to {} tokens", limits::RESOLVE_TOKENS)));
     }
     let here = store.clone();
-    let found = app.store.readers.run(move |connection| {
+    let found = app.store.read(move |connection| {
         for token in tokens {
             if let Some(survivor) = visitor::by_token(connection, &token)? {
                 let known = visitor::is_known_in(connection, &survivor, &here)?;
@@ -59,7 +59,7 @@ pub(super) async fn resolve(State(app): State<App>, headers: HeaderMap, request:
         app.store.writer.run(comes).await?;
     }
     let key = app.key.clone();
-    let envelope = app.store.readers.run(move |connection| {
+    let envelope = app.store.read(move |connection| {
         let profile = visitor::profile(connection, &survivor)?;
         profile.map(|profile| issue::issue(connection, &key, profile, &store, now)).transpose()
     });
@@ -77,7 +77,7 @@ pub(super) async fn profile(
     let store = if device { Some(caller.device()?.0.to_owned()) } else { None };
     let staff = if device { None } else { Some(caller.staff(&app, &headers).await?) };
     let asked = id.clone();
-    let found = app.store.readers.run(move |connection| {
+    let found = app.store.read(move |connection| {
         let Some(profile) = visitor::profile(connection, &asked)? else { return Ok(None) };
         let allowed = match &store {
             Some(store) => visitor::is_known_in(connection, &profile.visitor, store)?,
@@ -107,7 +107,7 @@ pub(super) async fn search(
         return Err(HttpError::bad("query is a name, the end of a telephone number, or an order number"));
     }
     let store = query.store.filter(|store| !store.is_empty());
-    let found = app.store.readers.run(move |connection| {
+    let found = app.store.read(move |connection| {
         let mut select = connection.prepare_cached(
             "SELECT DISTINCT s.id FROM visitor s WHERE s.id = s.survivor
              AND (instr(s.name_folded, ?1) > 0 OR s.phone_ending = ?1 OR EXISTS (
@@ -136,7 +136,7 @@ pub(super) async fn visits(
     let limit = query.limit()?;
     let before = before(query.before.as_deref())?;
     let asked = id.clone();
-    let page = app.store.readers.run(move |connection| {
+    let page = app.store.read(move |connection| {
         let Some(survivor) = visitor::survivor(connection, &asked)? else { return Ok(None) };
         read_visits(connection, &survivor, before, limit).map(Some)
     });
@@ -235,7 +235,7 @@ pub(super) async fn export(
 ) -> Result<Json<Export>, HttpError> {
     let staff = Caller::of(&app, &headers).await?.staff(&app, &headers).await?;
     let asked = id.clone();
-    let export = app.store.readers.run(move |connection| {
+    let export = app.store.read(move |connection| {
         let Some(profile) = visitor::profile(connection, &asked)? else { return Ok(None) };
         let who = profile.visitor.clone();
         let merged = visitor::members(connection, &who)?.into_iter().filter(|member| *member != who).collect();
@@ -354,7 +354,7 @@ async fn audit(app: &App, staff: Staff, action: &'static str, visitor: Option<St
             .execute(params![now, staff.token, staff.id, action, visitor])?;
         Ok(())
     };
-    Ok(app.store.writer.run(write).await?)
+    Ok(app.store.writer.run_ahead(write).await?)
 }
 
 fn unknown() -> HttpError {

@@ -1,5 +1,5 @@
-//! Taking a batch: each event is judged in the contract's order, for ever, and what it means is folded in the same
-//! transaction.
+//! Taking a batch: each event is judged in the contract's order, for ever, and what has to be folded because of it is
+//! written down in the same transaction.
 //!
 //! 1. Its `id` is stored for this `source`: `duplicate`, and its number counts as seen.
 //! 2. Its number is used by another id: `conflict`.
@@ -41,9 +41,9 @@ impl MayWrite {
 }
 
 /// Judges and stores a batch. Must run inside the writer: what it answers is true only after the commit.
-pub(crate) fn take(connection: &Connection, may: &MayWrite, batch: Vec<Incoming>, now_ms: i64) -> Result<BatchAnswer> {
-    let mut taking = Taking { connection, now_ms, marks: Marks::default(), touched: people::Touched::default() };
-    let results = batch.into_iter().map(|incoming| taking.one(may, incoming)).collect::<Result<_>>()?;
+pub(crate) fn take(connection: &Connection, may: &MayWrite, batch: &[Incoming], now_ms: i64) -> Result<BatchAnswer> {
+    let mut taking = Taking { connection, now_ms, source: None, marks: Marks::default(), touched: people::Touched::default() };
+    let results = batch.iter().map(|incoming| taking.one(may, incoming)).collect::<Result<_>>()?;
     let Taking { marks, touched, .. } = taking;
     let mut resend = Vec::new();
     for (log, runs) in marks.write(connection)? {
@@ -51,13 +51,15 @@ pub(crate) fn take(connection: &Connection, may: &MayWrite, batch: Vec<Incoming>
         let source = source_name(connection, log.source)?;
         resend.extend(seen::gaps(&runs).take(room).map(|(from, to)| Resend { source: source.clone(), log: log.log, from, to }));
     }
-    people::fold(connection, touched, now_ms)?;
+    people::note(connection, touched, now_ms)?;
     Ok(BatchAnswer { results, resend })
 }
 
 struct Taking<'a> {
     connection: &'a Connection,
     now_ms: i64,
+    /// The last source and its number: mostly a batch has one.
+    source: Option<(&'a str, i64)>,
     marks: Marks,
     touched: people::Touched,
 }
@@ -70,20 +72,20 @@ struct Place {
     number: Option<(Uuid, u64)>,
 }
 
-impl Taking<'_> {
-    fn one(&mut self, may: &MayWrite, incoming: Incoming) -> Result<EventResult> {
-        let (status, reason) = self.judge(may, &incoming)?;
-        Ok(EventResult { id: incoming.id_text, status, reason })
+impl<'a> Taking<'a> {
+    fn one(&mut self, may: &MayWrite, incoming: &'a Incoming) -> Result<EventResult> {
+        let (status, reason) = self.judge(may, incoming)?;
+        Ok(EventResult { id: incoming.id_text.clone(), status, reason })
     }
 
-    fn judge(&mut self, may: &MayWrite, incoming: &Incoming) -> Result<(Status, Option<String>)> {
+    fn judge(&mut self, may: &MayWrite, incoming: &'a Incoming) -> Result<(Status, Option<String>)> {
         let reject = |invalid: &Invalid| Ok((Status::Rejected, Some(invalid.to_string())));
         match &incoming.source {
             Some(source) if may.allows(source) => {}
             Some(_) => return Ok((Status::Rejected, Some("source: not one that this token may write for".to_owned()))),
             None => return reject(&incoming.wrong()),
         }
-        let source = intern(self.connection, incoming.source.as_deref().unwrap_or_default())?;
+        let source = self.source_number(incoming.source.as_deref().unwrap_or_default())?;
         let Some(id) = incoming.id else {
             // It has no name under which it could come back repaired, so its number stays free for another.
             if let Some((log, sequence)) = incoming.number {
@@ -110,6 +112,17 @@ impl Taking<'_> {
                 Ok((Status::Accepted, None))
             }
         }
+    }
+
+    fn source_number(&mut self, name: &'a str) -> Result<i64> {
+        if let Some((last, n)) = self.source
+            && last == name
+        {
+            return Ok(n);
+        }
+        let n = intern(self.connection, name)?;
+        self.source = Some((name, n));
+        Ok(n)
     }
 
     fn is_stored(&self, place: &Place) -> Result<bool> {

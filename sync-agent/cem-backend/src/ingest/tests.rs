@@ -22,7 +22,7 @@ fn broken(mut event: Value) -> Value {
 
 fn take_all(connection: &Connection, events: &[Value]) -> BatchAnswer {
     let body = serde_json::to_vec(events).unwrap();
-    take(connection, &MayWrite::Source(SOURCE.into()), read_batch(&body).unwrap(), 1_795_257_000_000).unwrap()
+    take(connection, &MayWrite::Source(SOURCE.into()), &read_batch(&body).unwrap(), 1_795_257_000_000).unwrap()
 }
 
 fn statuses(connection: &Connection, events: &[Value]) -> Vec<Status> {
@@ -101,7 +101,7 @@ fn the_same_id_of_another_source_is_another_event() {
     let mut other = event(1, LOG, 1);
     other["source"] = json!("/stores/s-001/devices/k-02");
     let body = serde_json::to_vec(&[event(1, LOG, 1), other]).unwrap();
-    let answer = take(&db, &MayWrite::Under("/stores/s-001".into()), read_batch(&body).unwrap(), 0).unwrap();
+    let answer = take(&db, &MayWrite::Under("/stores/s-001".into()), &read_batch(&body).unwrap(), 0).unwrap();
     assert!(answer.results.iter().all(|result| result.status == Status::Accepted));
 }
 
@@ -133,7 +133,7 @@ fn unknown_types_and_members_are_stored_as_they_came() {
         "type":"cem.later.v9","time":"2026-11-21T10:30:00Z","log":"00000000-0000-7000-8000-000000000002",
         "sequence":"00000000000000000001","data":[{"deep":12345678901234567890123}]}"#;
     let body = format!("[{raw}]");
-    let answer = take(&db, &MayWrite::Source(SOURCE.into()), read_batch(body.as_bytes()).unwrap(), 0).unwrap();
+    let answer = take(&db, &MayWrite::Source(SOURCE.into()), &read_batch(body.as_bytes()).unwrap(), 0).unwrap();
     assert_eq!(answer.results[0].status, Status::Accepted);
     let stored: String = db.query_row("SELECT body FROM event", [], |row| row.get(0)).unwrap();
     assert_eq!(stored, raw);

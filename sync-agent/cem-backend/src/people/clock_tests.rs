@@ -63,9 +63,10 @@ fn visit(n: u128) -> Uuid {
 fn send(db: &Connection, events: &[Value], batch: usize) {
     for chunk in events.chunks(batch) {
         let batch = read_batch(&serde_json::to_vec(chunk).unwrap()).unwrap();
-        let answer = ingest::take(db, &MayWrite::Source(KIOSK.into()), batch, NOW).unwrap();
+        let answer = ingest::take(db, &MayWrite::Source(KIOSK.into()), &batch, NOW).unwrap();
         assert!(answer.results.iter().all(|result| result.status == Status::Accepted), "{answer:?}");
     }
+    super::super::catch_up(db, usize::MAX, NOW).unwrap();
 }
 
 fn stored(device: &Device) -> Connection {

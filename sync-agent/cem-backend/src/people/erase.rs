@@ -149,6 +149,9 @@ fn is_money(members: &Map<String, Value>) -> bool {
 /// Whether an event is of a person who has been erased. A guest who joins anew with the same card is a new person from
 /// then on: the card may be used again, what came before stays erased.
 pub(super) fn is_erased(connection: &Connection, event: &Event, token: Option<&str>) -> Result<bool> {
+    if !connection.prepare_cached("SELECT 1 FROM erasure LIMIT 1")?.exists([])? {
+        return Ok(false);
+    }
     let exists = |query: &str, key: &str| -> Result<bool> { Ok(connection.prepare_cached(query)?.exists([key])?) };
     if let Some(visit) = &event.visitid
         && exists("SELECT 1 FROM erased_visit WHERE id = ?1", visit)?

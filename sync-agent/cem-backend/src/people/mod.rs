@@ -1,5 +1,10 @@
-//! What events mean for persons: visits, visitors, consent, erasure. Everything here runs inside the writer, in the
-//! transaction that stores the event, and depends on which events are stored, never on the order in which they came.
+//! What events mean for persons: visits, visitors, consent, erasure. Everything here runs inside the writer and depends
+//! on which events are stored, never on the order in which they came.
+//!
+//! Who is who, who has agreed to what and who is to be forgotten is decided in the transaction that stores the event.
+//! Visits and profiles, which are only views of it, are made later: that transaction writes down which ones have become
+//! old, and [`catch_up`] makes them afresh, when nothing waits or when somebody is going to look. So an event is
+//! acknowledged without waiting for that, and a crash between forgets nothing.
 
 pub(crate) mod clock;
 pub(crate) mod consent;
@@ -9,13 +14,21 @@ mod visit;
 pub(crate) mod visitor;
 mod visits;
 
-use crate::{feed, store::Result};
+use crate::{
+    feed,
+    store::{Result, StoreError},
+};
 use cem_contract::{Clock, Event, kinds};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What the events of one request have touched, to be folded once at its end.
+const VISIT: i64 = 0;
+const VISITOR: i64 = 1;
+/// Rows of the list that are read at once.
+const FOLDED_AT_ONCE: usize = 256;
+
+/// What the events of one request have touched, to be noted once at its end.
 #[derive(Default)]
 pub(crate) struct Touched {
     /// Visits by id.
@@ -73,17 +86,60 @@ pub(crate) fn take(
     feed::of_event(connection, n, event, now_ms)
 }
 
-/// Folds what was touched: times first, then visits, because profiles are made of them.
-pub(crate) fn fold(connection: &Connection, mut touched: Touched, now_ms: i64) -> Result<()> {
+/// Settles times, and writes down what is to be folded afresh.
+pub(crate) fn note(connection: &Connection, mut touched: Touched, now_ms: i64) -> Result<()> {
     clock::settle(connection, &mut touched)?;
-    for visit in std::mem::take(&mut touched.visits) {
-        visits::refold(connection, &visit, &mut touched.visitors)?;
-    }
-    for visitor in touched.visitors {
-        visitor::refold(connection, &visitor, now_ms)?;
+    let mut insert = connection.prepare_cached("INSERT INTO unfolded(kind, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+    for (kind, ids) in [(VISIT, &touched.visits), (VISITOR, &touched.visitors)] {
+        for id in ids {
+            insert.execute(params![kind, id])?;
+        }
     }
     for source in touched.sources {
         feed::device_wrote(connection, &source, now_ms)?;
+    }
+    Ok(())
+}
+
+/// Notes and folds at once, with whatever else was to be folded.
+pub(crate) fn fold(connection: &Connection, touched: Touched, now_ms: i64) -> Result<()> {
+    note(connection, touched, now_ms)?;
+    catch_up(connection, usize::MAX, now_ms)
+}
+
+/// Whether there are more than `beyond` visits and visitors to fold.
+pub(crate) fn is_behind(connection: &Connection, beyond: usize) -> Result<bool> {
+    let mut query = connection.prepare_cached("SELECT 1 FROM unfolded LIMIT 1 OFFSET ?1")?;
+    Ok(query.exists([beyond as i64])?)
+}
+
+/// Folds at most `most` of what is to be folded: visits first, because profiles are made of them.
+pub(crate) fn catch_up(connection: &Connection, most: usize, now_ms: i64) -> Result<()> {
+    let mut left = most;
+    while left > 0 {
+        let batch = left.min(FOLDED_AT_ONCE);
+        let mut query = connection.prepare_cached("SELECT kind, id FROM unfolded ORDER BY kind, id LIMIT ?1")?;
+        let rows = query.query_map([batch as i64], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+        let rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
+        if rows.is_empty() {
+            break;
+        }
+        left -= rows.len();
+        let mut visitors = BTreeSet::new();
+        let mut delete = connection.prepare_cached("DELETE FROM unfolded WHERE kind = ?1 AND id = ?2")?;
+        for (kind, id) in &rows {
+            let folded = match *kind {
+                VISIT => visits::refold(connection, id, &mut visitors),
+                _ => visitor::refold(connection, id, now_ms),
+            };
+            match folded {
+                // One that cannot be read keeps its old view, and nobody else from theirs.
+                Err(StoreError::Damaged(error)) => tracing::error!(kind, %error, "a stored document cannot be folded"),
+                other => other?,
+            }
+            delete.execute(params![kind, id])?;
+        }
+        note(connection, Touched { visitors, ..Touched::default() }, now_ms)?;
     }
     Ok(())
 }

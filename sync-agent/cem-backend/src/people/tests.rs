@@ -111,9 +111,12 @@ fn send(connection: &Connection, events: &[Value], batch: usize) {
     let may = MayWrite::Under("/stores/s-001".into());
     for chunk in events.chunks(batch) {
         let twice: Vec<&Value> = chunk.iter().chain(chunk).collect();
-        let answer = ingest::take(connection, &may, read_batch(&serde_json::to_vec(&twice).unwrap()).unwrap(), NOW).unwrap();
+        let answer = ingest::take(connection, &may, &read_batch(&serde_json::to_vec(&twice).unwrap()).unwrap(), NOW).unwrap();
         assert!(answer.results.iter().all(|r| matches!(r.status, Status::Accepted | Status::Duplicate)), "{answer:?}");
+        // With single events what is to be folded piles up; with larger batches it is folded in pieces between them.
+        catch_up(connection, batch - 1, NOW).unwrap();
     }
+    catch_up(connection, usize::MAX, NOW).unwrap();
 }
 
 fn profile(connection: &Connection, id: &str) -> Option<Profile> {

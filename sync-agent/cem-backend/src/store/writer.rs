@@ -1,11 +1,17 @@
 //! The one writer: requests that wait together are committed together, each in a savepoint of its own, and hear of it
-//! only after the commit.
+//! only after the commit. When nobody waits it folds what they have left to be folded.
 
-use super::{Result, StoreError};
+use super::{Result, StoreError, now_ms};
+use crate::people;
 use rusqlite::{Connection, ErrorCode};
-use std::sync::{
-    Arc,
-    mpsc::{Receiver, SyncSender, sync_channel},
+use std::{
+    iter,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    time::Duration,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -13,6 +19,14 @@ use tokio::sync::{oneshot, watch};
 const QUEUE: usize = 256;
 /// Requests in one commit.
 const GROUP: usize = 64;
+/// Nothing is folded until nobody has come for this long, or somebody is going to look.
+const LULL: Duration = Duration::from_millis(20);
+/// After folding failed, for want of room perhaps, it is tried again.
+const TROUBLE: Duration = Duration::from_secs(5);
+/// Visits and visitors folded in one transaction, for whose length a request may have to wait.
+const STEP: usize = 64;
+/// Beyond this many to be folded, requests wait for some of it.
+const BEHIND: usize = 20_000;
 
 type Finish = Box<dyn FnOnce(std::result::Result<(), String>) + Send>;
 /// Gives the answer, and whether the disk failed.
@@ -24,6 +38,8 @@ pub(crate) struct Writer {
     jobs: SyncSender<Job>,
     feed: watch::Receiver<i64>,
     alive: Arc<watch::Receiver<()>>,
+    /// Whether something committed is still to be folded.
+    behind: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -31,15 +47,35 @@ impl Writer {
         let (jobs, queue) = sync_channel(QUEUE);
         let (feed_end, feed) = watch::channel(last_of(&connection, "feed"));
         let (alive_end, alive) = watch::channel(());
+        let behind = Arc::new(AtomicBool::new(people::is_behind(&connection, 0)?));
+        let told = Arc::clone(&behind);
         std::thread::Builder::new().name("cem-writer".to_owned()).spawn(move || {
             let _alive = alive_end;
-            serve(connection, &queue, &feed_end);
+            serve(&connection, &queue, &feed_end, &told);
         })?;
-        Ok(Self { jobs, feed, alive: Arc::new(alive) })
+        Ok(Self { jobs, feed, alive: Arc::new(alive), behind })
     }
 
-    /// Runs `write` in a savepoint of the next commit. `Ok` means on disk; after an `Err` nothing of it is there.
+    /// Returns once everything that is on disk now is folded.
+    pub(crate) async fn caught_up(&self) -> Result<()> {
+        if self.behind.load(SeqCst) { self.run(|_| Ok(())).await } else { Ok(()) }
+    }
+
+    /// Runs `write` in a savepoint of the next commit, after everything before it was folded. `Ok` means on disk; after an
+    /// `Err` nothing of it is there.
     pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let folded = |connection: &Connection| {
+            people::catch_up(connection, usize::MAX, now_ms())?;
+            write(connection)
+        };
+        self.run_ahead(folded).await
+    }
+
+    /// The same, for what neither reads nor changes anything folded.
+    pub(crate) async fn run_ahead<T: Send + 'static>(
         &self,
         write: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -69,23 +105,61 @@ impl Writer {
     }
 }
 
-fn serve(connection: Connection, queue: &Receiver<Job>, feed: &watch::Sender<i64>) {
-    let mut erasures = last_of(&connection, "erasure");
-    while let Ok(first) = queue.recv() {
-        let group = std::iter::once(first).chain(queue.try_iter()).take(GROUP);
-        if !commit(&connection, group) {
+fn serve(connection: &Connection, queue: &Receiver<Job>, feed: &watch::Sender<i64>, behind: &AtomicBool) {
+    let mut erasures = last_of(connection, "erasure");
+    let pause = Arc::new(Mutex::new(LULL));
+    while let Some(first) = next(queue, behind.load(SeqCst), &pause) {
+        let group = iter::once(first).chain(queue.try_iter()).take(GROUP);
+        if !commit(connection, group, behind) {
             return;
         }
-        let last = last_of(&connection, "feed");
+        if people::is_behind(connection, BEHIND).unwrap_or(false) && !commit(connection, iter::once(fold_some(&pause)), behind) {
+            return;
+        }
+        let last = last_of(connection, "feed");
         feed.send_if_modified(|known| std::mem::replace(known, last) != last);
-        let erased = last_of(&connection, "erasure");
+        let erased = last_of(connection, "erasure");
         if std::mem::replace(&mut erasures, erased) != erased {
             // What was erased must not be read in the log either.
-            truncate_log(&connection);
+            truncate_log(connection);
         }
     }
     // Nothing waits any more: leave a small log behind.
-    truncate_log(&connection);
+    truncate_log(connection);
+}
+
+/// What to do next: the next request, or, where something is to be folded and nobody comes for a while, some of that.
+/// `None` when the last handle is gone.
+fn next(queue: &Receiver<Job>, behind: bool, pause: &Pause) -> Option<Job> {
+    if !behind {
+        return queue.recv().ok();
+    }
+    let waits = std::mem::replace(&mut *pause.lock().unwrap_or_else(PoisonError::into_inner), LULL);
+    match queue.recv_timeout(waits) {
+        Ok(job) => Some(job),
+        Err(RecvTimeoutError::Timeout) => Some(fold_some(pause)),
+        Err(RecvTimeoutError::Disconnected) => None,
+    }
+}
+
+/// How long nobody may have come before the next step of folding.
+type Pause = Arc<Mutex<Duration>>;
+
+/// One step of folding, which nobody waits for. The next follows at once, or after a while if this one failed.
+fn fold_some(pause: &Pause) -> Job {
+    let pause = Arc::clone(pause);
+    Box::new(move |connection| {
+        let folded = in_savepoint(connection, |connection| people::catch_up(connection, STEP, now_ms()));
+        let (after, fatal) = match &folded {
+            Ok(()) => (Duration::ZERO, false),
+            Err(error) => {
+                tracing::error!(%error, "what was stored could not be folded");
+                (TROUBLE, matches!(error, StoreError::Sqlite(error) if is_fatal(error)))
+            }
+        };
+        *pause.lock().unwrap_or_else(PoisonError::into_inner) = after;
+        (Box::new(|_| ()), fatal)
+    })
 }
 
 fn truncate_log(connection: &Connection) {
@@ -96,7 +170,7 @@ fn truncate_log(connection: &Connection) {
 
 /// Runs and commits a group. False when the process must not go on: after a failed write to disk nobody knows what the
 /// pages in memory are worth, so the only safe way on is to start again from the disk.
-fn commit(connection: &Connection, group: impl Iterator<Item = Job>) -> bool {
+fn commit(connection: &Connection, group: impl Iterator<Item = Job>, behind: &AtomicBool) -> bool {
     if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
         tracing::error!(%error, "a transaction could not begin");
         // The jobs are dropped without having run; their callers hear that the store is busy.
@@ -113,6 +187,8 @@ fn commit(connection: &Connection, group: impl Iterator<Item = Job>) -> bool {
             let _ = connection.execute_batch("ROLLBACK");
         }
     }
+    // Before anybody hears that something is there: whoever then looks waits for the folds.
+    behind.store(people::is_behind(connection, 0).unwrap_or(true), SeqCst);
     let answer = committed.map_err(|error| error.to_string());
     for finish in finish {
         finish(answer.clone());
