@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cem_contract::enrol::Machine;
-use cem_contract::{Commands, DeviceStatus, kinds, time};
+use cem_contract::{Acked, Commands, DeviceStatus, Resend, kinds, time};
 use edge_db::{LogReader, ReadError, Watermark};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
@@ -17,6 +17,7 @@ use crate::enrol::Enrolled;
 use crate::http::Client;
 use crate::staff::Staff;
 use crate::store::Store;
+use crate::upload::Command;
 
 /// One log of the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,13 @@ impl Queue {
     #[must_use]
     pub fn depth(&self) -> u64 {
         self.logs.iter().map(|l| l.head.saturating_sub(l.watermark)).sum()
+    }
+
+    /// How far the logs of a source are settled.
+    #[must_use]
+    pub fn acked(&self, source: &str) -> Vec<Acked> {
+        let ours = self.logs.iter().filter(|l| l.source == source && l.watermark > 0);
+        ours.map(|l| Acked { log: l.log, sequence: l.watermark }).collect()
     }
 
     /// When the oldest of them was recorded, milliseconds since 1970.
@@ -140,6 +148,10 @@ pub struct Fleet {
 
 impl Reporter {
     async fn status(&self) -> anyhow::Result<DeviceStatus> {
+        Ok(DeviceStatus { acked: Vec::new(), ..self.status_and_acked().await? })
+    }
+
+    async fn status_and_acked(&self) -> anyhow::Result<DeviceStatus> {
         let (config, store) = (std::sync::Arc::clone(&self.config), self.store.clone());
         let queue = tokio::task::spawn_blocking(move || {
             let quarantined = store.raw().quarantine_count()?;
@@ -152,6 +164,7 @@ impl Reporter {
             queue_depth: queue.depth(),
             oldest_unsent_s: queue.oldest_s(),
             quarantined: queue.quarantined.unwrap_or(0),
+            acked: queue.acked(&self.config.source),
             clock: Some(crate::clock::quality(self.store.floor()).word().to_owned()),
             uptime_s: self.started.elapsed().as_secs(),
             disk_free_bytes: disk_free(&self.config.state),
@@ -163,7 +176,7 @@ impl Reporter {
     ///
     /// # Errors
     /// When the agent's file fails; what cannot be told now is told next time.
-    pub async fn post_status(self, device: String, every: Duration) -> anyhow::Result<()> {
+    pub async fn post_status(self, device: String, every: Duration, upload: mpsc::Sender<Command>) -> anyhow::Result<()> {
         let mut ticks = ticks(every);
         loop {
             match &self.fleet {
@@ -174,13 +187,13 @@ impl Reporter {
                 None => drop(ticks.tick().await),
             }
             // What came of commands is told at once.
-            while self.post_one(&device).await? {}
+            while self.post_one(&device, &upload).await? {}
         }
     }
 
     /// True when there is news already that the next one should tell.
-    async fn post_one(&self, device: &str) -> anyhow::Result<bool> {
-        let mut status = match self.status().await {
+    async fn post_one(&self, device: &str, upload: &mpsc::Sender<Command>) -> anyhow::Result<bool> {
+        let mut status = match self.status_and_acked().await {
             Ok(status) => status,
             Err(error) => {
                 warn!(%error, "the queue's state cannot be read");
@@ -195,9 +208,15 @@ impl Reporter {
         }
         let path = format!("v1/devices/{}/status", crate::visitors::escape(device));
         let Ok(answer) = self.client.post_json(&path, serde_json::to_vec(&status)?, None).await else { return Ok(false) };
+        let told = serde_json::from_slice::<Commands>(&answer.body);
+        if let Ok(Commands { resend, .. }) = &told
+            && answer.status == 200
+        {
+            ask_again(resend, &status.acked, upload);
+        }
         let Some(fleet) = &self.fleet else { return Ok(false) };
-        match serde_json::from_slice::<Commands>(&answer.body) {
-            Ok(Commands { commands }) if answer.status == 200 => {
+        match told {
+            Ok(Commands { commands, .. }) if answer.status == 200 => {
                 fleet.orders.told(&status.answers).await?;
                 fleet.orders.take(commands).await
             }
@@ -257,6 +276,15 @@ impl Reporter {
             ticks.tick().await;
             self.store.housekeep().await?;
         }
+    }
+}
+
+/// Hands on what the backend has lost. Where too much waits already, it asks for the rest next time.
+fn ask_again(resend: &[Resend], acked: &[Acked], upload: &mpsc::Sender<Command>) {
+    for Resend { source, log, from, to } in resend {
+        warn!(%log, from, to, "the backend has lost events and asks for them");
+        let settled = acked.iter().find(|acked| acked.log == *log).map_or(0, |acked| acked.sequence);
+        let _ = upload.try_send(Command::Resend { source: source.clone(), log: *log, from: *from, to: *to, settled });
     }
 }
 

@@ -49,6 +49,7 @@ struct Parts {
     stop: watch::Sender<bool>,
     wake: Arc<Notify>,
     dates: mpsc::Receiver<(i64, u64)>,
+    orders: mpsc::Sender<Command>,
     _control: Server,
 }
 
@@ -63,7 +64,7 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
         () = stop_signal.received() => return Ok(()),
     };
     let (printer, watcher) = printer(print_events)?;
-    let Parts { store, client, upload, stop, wake, dates, _control } = assemble(&config, watcher).await?;
+    let Parts { store, client, upload, stop, wake, dates, orders, _control } = assemble(&config, watcher).await?;
     let mut tasks = Tasks::default();
     let (end, mut ends) = mpsc::channel(2);
     let fleet = enrolled.as_ref().map(|enrolled| fleet(&config, enrolled, &store, &client, end));
@@ -72,7 +73,7 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
         start_fleet(fleet, &store, &client, &mut tasks);
     }
     let _ask = serve_questions(&config, &client, &store, fleet.clone(), &mut tasks)?;
-    start_reports(&config, &client, &store, dates, fleet, &mut tasks);
+    start_reports(&config, &client, &store, (dates, orders), fleet, &mut tasks);
     start_mirrors(&config, &store, &mut tasks)?;
     let _waker = listen_for_wakeups(&config, Arc::clone(&wake));
     info!(source = config.source, backend = config.backend.url, "running");
@@ -154,7 +155,7 @@ async fn assemble(config: &Arc<Config>, watcher: Option<Watcher>) -> anyhow::Res
     let (orders, commands) = mpsc::channel(CHANNEL);
     let (date, dates) = mpsc::channel(CHANNEL);
     let (stop, stopped) = watch::channel(false);
-    let holder = holder(config, &store, orders, &wake);
+    let holder = holder(config, &store, orders.clone(), &wake);
     let control = Server::start(&config.control_path(), holder)?;
     let wiring = Wiring {
         name: "backend".to_owned(),
@@ -168,7 +169,7 @@ async fn assemble(config: &Arc<Config>, watcher: Option<Watcher>) -> anyhow::Res
         kiosk: config.kiosk_path(),
     };
     let upload = Upload::new(engine(config), Arc::new(client.clone()), wiring, &config.outbox, &config.state);
-    Ok(Parts { store, client, upload, stop, wake, dates, _control: control })
+    Ok(Parts { store, client, upload, stop, wake, dates, orders, _control: control })
 }
 
 fn holder(config: &Arc<Config>, store: &Store, orders: mpsc::Sender<Command>, wake: &Arc<Notify>) -> Holder {
@@ -288,7 +289,7 @@ fn start_reports(
     config: &Arc<Config>,
     client: &Client,
     store: &Store,
-    dates: mpsc::Receiver<(i64, u64)>,
+    (dates, orders): (mpsc::Receiver<(i64, u64)>, mpsc::Sender<Command>),
     fleet: Option<Fleet>,
     tasks: &mut Tasks,
 ) {
@@ -298,7 +299,7 @@ fn start_reports(
     if let Some(device) = config.device()
         && report.status_s > 0
     {
-        tasks.spawn("status", reporter.clone().post_status(device.to_owned(), Duration::from_secs(report.status_s)));
+        tasks.spawn("status", reporter.clone().post_status(device.to_owned(), Duration::from_secs(report.status_s), orders));
     }
     if report.health_s > 0 {
         tasks.spawn("health", reporter.clone().record_health(Duration::from_secs(report.health_s)));

@@ -1,8 +1,8 @@
 //! `cem-backend backup` and `restore`.
 //!
 //! A backup is one SQLite file: everything but the keys (`*.key`), which are secrets and are kept apart. A restored backend
-//! asks the devices for the events that it lost, as soon as they send a later one, and they send them again from their
-//! retention. What no device can send again is taken over from the replaced database, where that can still be read:
+//! asks the devices for the events that it lost, as soon as they report or send a later one, and they send them again from
+//! their retention. What no device can send again is taken over from the replaced database, where that can still be read:
 //! tokens and their revocation, devices, staff, what was erased, what consoles said about consent.
 //!
 //! Restored is not the same: cursors that devices hold would point at other rows, and versions of profiles would fall

@@ -1,6 +1,6 @@
 //! What devices report and what they are told.
 
-use crate::{Envelope, EnvelopeError, EnvelopeSignature, SigningKey, Verified, VerifyingKey, enrol::Machine, time};
+use crate::{Envelope, EnvelopeError, EnvelopeSignature, Resend, SigningKey, Verified, VerifyingKey, enrol::Machine, time};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -42,9 +42,21 @@ pub struct DeviceStatus {
     /// The newest version of the tenant's key that it holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
+    /// Up to where each of the device's logs is settled, so that a backend that lost its last events notices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub acked: Vec<Acked>,
     /// What became of commands since the last report that was answered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<CommandAnswer>,
+}
+
+/// How far a log is settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acked {
+    /// The log.
+    pub log: Uuid,
+    /// Every event up to this number was answered `accepted` or `duplicate`, or is in quarantine.
+    pub sequence: u64,
 }
 
 /// The answer to a status.
@@ -53,6 +65,9 @@ pub struct Commands {
     /// What the device is to do, oldest first.
     #[serde(default)]
     pub commands: Vec<Command>,
+    /// Numbers that the device has settled and the backend does not have: to be sent again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resend: Vec<Resend>,
 }
 
 /// One thing for a device to do, signed.

@@ -42,7 +42,7 @@ pub use dsse::{
 };
 pub use event::{Clock, Consent, Event, NewEvent};
 pub use fleet::{
-    COMMAND_PAYLOAD_TYPE, Command, CommandAnswer, CommandKind, CommandOutcome, CommandRefused, Commands, DeviceStatus,
+    Acked, COMMAND_PAYLOAD_TYPE, Command, CommandAnswer, CommandKind, CommandOutcome, CommandRefused, Commands, DeviceStatus,
 };
 pub use profile::{
     ConsentChange, Erasure, Feedback, IssuedProfile, Lease, Note, Page, Profile, ResolveRequest, UsualItem, UsualModifier, Visit,

@@ -423,6 +423,16 @@ impl Engine {
         }
     }
 
+    /// The backend lacks these runs of a log of which it was told that all is settled up to `settled`. While others are on
+    /// their way again nothing is done: it asks once more.
+    pub fn lacking(&mut self, log: usize, runs: &[(u64, u64)], settled: u64) {
+        let flies = self.flights.values().any(|f| f.log == log && f.chunk.as_ref().is_some_and(|c| c.why == Why::Resend));
+        let Some((drain, _)) = self.drains.get_mut(log) else { return };
+        if !flies && !drain.is_resending() {
+            runs.iter().for_each(|&(from, to)| drain.wanted(from, to, settled));
+        }
+    }
+
     fn too_large(&mut self, now_ms: u64, log: usize, chunk: Chunk, bytes: usize) -> Vec<Effect> {
         self.works(now_ms);
         if chunk.numbers.len() == 1 {

@@ -33,6 +33,8 @@ const READ_AGAIN_MS: u64 = 500;
 const KIOSK_BUDGET: Duration = Duration::from_millis(500);
 /// Events that move into a new log in one transaction.
 const MOVE_ROWS: usize = 500;
+/// Of a run as short as this that the backend asks for, the quarantine is asked about each number.
+const FEW: u64 = 1_000;
 
 /// The way to the backend.
 pub trait Transport: Send + Sync + 'static {
@@ -78,6 +80,19 @@ pub enum Command {
         log: Uuid,
         /// Its number.
         sequence: u64,
+    },
+    /// The backend does not have these numbers any more: send them again.
+    Resend {
+        /// Source of the log.
+        source: String,
+        /// The log.
+        log: Uuid,
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+        /// Up to where the log was settled when the backend was told so.
+        settled: u64,
     },
 }
 
@@ -507,7 +522,12 @@ impl<T: Transport> Upload<T> {
     }
 
     async fn obey(&mut self, command: Command) -> anyhow::Result<()> {
-        let Command::Replay { log, sequence } = command;
+        let (log, sequence) = match command {
+            Command::Replay { log, sequence } => (log, sequence),
+            Command::Resend { source, log, from, to, settled } => {
+                return self.send_again(&source, log, (from, to), settled).await;
+            }
+        };
         if let Some(index) = self.logs.iter().position(|l| l.log == log) {
             self.engine.replay(index, sequence);
             return Ok(());
@@ -517,6 +537,22 @@ impl<T: Transport> Upload<T> {
         let taken = self.wiring.store.adopt(rows).await?;
         self.wiring.store.put(taken.into_iter().map(|id| Put::Released { id }).collect()).await?;
         self.look(true).await
+    }
+
+    /// The backend has lost what it once had. What it never took is not sent: that is in quarantine.
+    async fn send_again(&mut self, source: &str, log: Uuid, (from, to): (u64, u64), settled: u64) -> anyhow::Result<()> {
+        let Some(index) = self.logs.iter().position(|l| l.log == log && l.source == source) else { return Ok(()) };
+        let mut kept_apart = Vec::new();
+        if to.saturating_sub(from) < FEW {
+            let rows = self.wiring.store.quarantined_rows(log, (from..=to).collect()).await?;
+            kept_apart = rows.iter().map(|row| row.sequence).collect();
+            kept_apart.sort_unstable();
+        }
+        let starts = std::iter::once(from).chain(kept_apart.iter().map(|n| n + 1));
+        let ends = kept_apart.iter().map(|n| n.saturating_sub(1)).chain([to]);
+        let runs: Vec<_> = starts.zip(ends).filter(|(from, to)| from <= to).collect();
+        self.engine.lacking(index, &runs, settled);
+        Ok(())
     }
 
     /// Lends a tap to the blocking pool.

@@ -3,7 +3,7 @@
 use super::{App, auth::Caller, body, error::HttpError, query::ListQuery};
 use crate::{
     devices::{self, Device, Given},
-    feed,
+    feed, ingest,
     people::{clock::Certainty, erase},
     store::{self, now_ms},
     tokens::Scope,
@@ -59,10 +59,12 @@ pub(super) async fn status(
         {
             tracing::warn!(source, "another machine reports under this name: a copied disk?");
         }
-        devices::waiting(connection, &source, now)
+        let resend = ingest::lacking(connection, &source, &told.acked)?;
+        Ok((devices::waiting(connection, &source, now)?, resend))
     });
     let sign = |given: Given| Command::sign(given.id, given.kind, &of, given.expires_ms, &app.fleet.signing).ok();
-    Ok(Json(Commands { commands: given.await?.into_iter().filter_map(sign).collect() }))
+    let (given, resend) = given.await?;
+    Ok(Json(Commands { commands: given.into_iter().filter_map(sign).collect(), resend }))
 }
 
 /// `GET /v1/fleet/devices?store=&ring=`

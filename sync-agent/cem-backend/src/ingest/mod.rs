@@ -14,7 +14,7 @@ mod seen;
 pub(crate) use incoming::{Incoming, NoBatch, read_batch};
 
 use crate::{people, store::Result};
-use cem_contract::{BatchAnswer, Event, EventResult, Invalid, Resend, Status};
+use cem_contract::{Acked, BatchAnswer, Event, EventResult, Invalid, Resend, Status};
 use rusqlite::{Connection, OptionalExtension, params};
 use seen::Marks;
 use uuid::Uuid;
@@ -158,6 +158,20 @@ impl<'a> Taking<'a> {
         }
         people::take(self.connection, &mut self.touched, source, event, raw, self.now_ms)
     }
+}
+
+/// What to ask a device for that has settled more than is known here, as after a restore from a backup.
+pub(crate) fn lacking(connection: &Connection, source: &str, acked: &[Acked]) -> Result<Vec<Resend>> {
+    let mut resend = Vec::new();
+    let n = intern(connection, source)?;
+    for Acked { log, sequence } in acked.iter().take(RESEND_RUNS) {
+        // No log has more numbers than fit into a file's integers.
+        let settled = (*sequence).min(i64::MAX as u64);
+        let runs = seen::lost_end(connection, seen::LogKey { source: n, log: *log }, settled)?;
+        let room = RESEND_RUNS - resend.len();
+        resend.extend(runs.into_iter().take(room).map(|(from, to)| Resend { source: source.to_owned(), log: *log, from, to }));
+    }
+    Ok(resend)
 }
 
 /// The number by which a source is stored.

@@ -56,6 +56,17 @@ fn write_log(connection: &Connection, key: LogKey, new: Vec<Run>) -> Result<Vec<
     Ok(runs)
 }
 
+/// What is missing of a log that was told to be settled up to a number, if the end of it is: nothing else tells of that
+/// before the log's next event.
+pub(super) fn lost_end(connection: &Connection, key: LogKey, settled: u64) -> Result<Vec<Run>> {
+    let runs = read_log(connection, key)?;
+    let last = runs.last().map_or(0, |(_, hi)| *hi);
+    if last >= settled {
+        return Ok(Vec::new());
+    }
+    Ok(gaps(&runs).chain([(last + 1, settled)]).collect())
+}
+
 fn read_log(connection: &Connection, key: LogKey) -> Result<Vec<Run>> {
     let mut query = connection.prepare_cached("SELECT lo, hi FROM seen WHERE source = ?1 AND log = ?2 ORDER BY lo")?;
     let runs = query.query_map(params![key.source, key.log.as_bytes()], |row| {

@@ -22,6 +22,27 @@ fn a_device_reports_its_own_status_and_ops_see_it() {
 }
 
 #[test]
+fn a_backend_that_knows_less_than_a_device_has_settled_asks_for_the_rest() {
+    let backend = Backend::start();
+    let device = backend.token("device", DEVICE);
+    let mut log = Log::new(DEVICE);
+    let (first, _, third) = (log.help(), log.help(), log.help());
+    let id = first["log"].clone();
+    backend.events(&device, &[first, third]);
+    let other = Uuid::now_v7();
+    let asked = |acked: Value| backend.json("POST", &device, "/v1/devices/k-01/status", &json!({"acked": acked})).json();
+    let run = |log: &Value, from, to| json!({"source": DEVICE, "log": log, "from": from, "to": to});
+    let answer = asked(json!([{"log": id, "sequence": 5}, {"log": other, "sequence": 2}]));
+    assert_eq!(answer["resend"], json!([run(&id, 2, 2), run(&id, 4, 5), run(&json!(other), 1, 2)]));
+    // What is known to be there is not asked for, and neither is what cannot be understood.
+    for acked in [json!([{"log": id, "sequence": 3}]), json!([]), json!("soon"), json!([{"log": 1}])] {
+        assert_eq!(asked(acked), json!({"commands": []}));
+    }
+    let most = asked(json!([{"log": id, "sequence": u64::MAX}]));
+    assert_eq!(most["resend"][1], run(&id, 4, i64::MAX));
+}
+
+#[test]
 fn the_feed_tells_a_store_of_orders_and_sold_out_articles_in_order() {
     let backend = Backend::start();
     let device = backend.token("device", DEVICE);
