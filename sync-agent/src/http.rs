@@ -1,6 +1,7 @@
 //! HTTP to the backend: connections that are kept, bodies that are compressed, answers that are bounded, and nothing
 //! that is decided here. What an answer means is said by [`cem_contract::classify`] and [`outcome`].
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context as _;
 use bytes::Bytes;
 use cem_contract::{HttpAnswer, Status, WholeRequest, classify};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Url};
 use uuid::Uuid;
 
@@ -21,10 +22,8 @@ use crate::enrol::vault::read_secret;
 /// The largest answer that is read, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 const BATCH_TYPE: &str = "application/cloudevents-batch+json";
-/// Bodies below this are sent as they are: a frame of zstd would not shrink them.
-const COMPRESS_FROM: usize = 200;
 const ZSTD_LEVEL: i32 = 3;
-/// Live events travel alone: the last per cent costs nothing at this size.
+/// Live events travel alone: up to this size every encoding is tried and the smallest is sent.
 const SMALL_BODY: usize = 8 * 1024;
 const ZSTD_LEVEL_SMALL: i32 = 19;
 
@@ -203,7 +202,7 @@ impl Client {
     ) -> Result<Answer, Failure> {
         let token = self.token.header().map_err(Failure::Token)?;
         let url = self.base.join(path).map_err(|e| Failure::Path(e.to_string()))?;
-        let mut request = self.http.request(method, url).header(AUTHORIZATION, token).header(ACCEPT, "application/json");
+        let mut request = self.http.request(method, url).header(AUTHORIZATION, token);
         if let Some((kind, encoding, body)) = body {
             request = request.header(CONTENT_TYPE, kind).body(body);
             if let Some(encoding) = encoding {
@@ -382,15 +381,35 @@ fn sentence(error: &reqwest::Error) -> String {
     cut(&text)
 }
 
+/// The body as it goes on the wire, and its encoding.
 fn compress(body: Vec<u8>) -> (Vec<u8>, Option<&'static str>) {
-    if body.len() < COMPRESS_FROM {
-        return (body, None);
+    if body.len() >= SMALL_BODY {
+        return match zstd::bulk::compress(&body, ZSTD_LEVEL) {
+            Ok(small) => (small, Some("zstd")),
+            Err(_) => (body, None),
+        };
     }
-    let level = if body.len() < SMALL_BODY { ZSTD_LEVEL_SMALL } else { ZSTD_LEVEL };
-    match zstd::bulk::compress(&body, level) {
-        Ok(small) => (small, Some("zstd")),
-        Err(_) => (body, None),
+    let encoded = [(gzip(&body), "gzip"), (small_zstd(&body), "zstd")];
+    let encoded = encoded.into_iter().filter_map(|(bytes, encoding)| Some((bytes.ok()?, encoding)));
+    match encoded.min_by_key(|(bytes, _)| bytes.len()) {
+        // The header that names the encoding is sent, too.
+        Some((bytes, encoding)) if bytes.len() + "content-encoding: zstd\r\n".len() < body.len() => (bytes, Some(encoding)),
+        _ => (body, None),
     }
+}
+
+fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(body)?;
+    encoder.finish()
+}
+
+/// Without the length and the checksum that a frame may have: HTTP says the one, TLS the other.
+fn small_zstd(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL_SMALL)?;
+    compressor.include_contentsize(false)?;
+    compressor.include_checksum(false)?;
+    compressor.compress(body)
 }
 
 /// The base address with a trailing slash, so that paths are joined below it.
@@ -399,11 +418,10 @@ pub(crate) fn base_url(text: &str) -> anyhow::Result<Url> {
     Ok(Url::parse(&text)?)
 }
 
-/// What all our clients have in common: no redirects (they would carry events and tokens elsewhere), no proxies of the
+/// What all our clients have in common: no header that says what the backend knows anyway (a live event is mostly headers), no redirects (they would carry events and tokens elsewhere), no proxies of the
 /// environment, no retries below ours, and TLS that does not believe a clock of 1970.
 pub(crate) fn builder(url: &Url, floor: Floor) -> anyhow::Result<reqwest::ClientBuilder> {
     let builder = reqwest::Client::builder()
-        .user_agent(concat!("cem-sync-agent/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
@@ -510,5 +528,34 @@ mod tests {
         assert_eq!(compress(b"[]".to_vec()), (b"[]".to_vec(), None));
         let (small, encoding) = compress(vec![b'a'; 10_000]);
         assert!(small.len() < 100 && encoding == Some("zstd"));
+    }
+
+    #[test]
+    fn a_live_event_travels_in_the_smallest_of_all_encodings() {
+        let event = cem_contract::NewEvent {
+            id: Uuid::from_u128(0x0192_f0c1_93ab_7c01_8d2e_4f60_7a8b_9c0d),
+            kind: "cem.item.viewed.v1".into(),
+            time_ms: 1_795_257_000_123,
+            visitid: None,
+            visitor: None,
+            consent: cem_contract::Consent::None,
+            clock: cem_contract::Clock::Synced,
+            boot: "3f9c2b1e-7d55-4c0a-9b6e-1f2d3c4b5a69".into(),
+            uptime_ms: 12_345_678,
+            data: serde_json::json!({"sku": "flat-white"}),
+        };
+        let log = Uuid::from_u128(0x0192_e000_4a5b_7c6d_9e8f_0a1b_2c3d_4e5f);
+        let body = [b"[".as_slice(), &event.seal("/stores/s-001/devices/k-01", log, 42, 1_795_257_000_130), b"]"].concat();
+        let (bytes, encoding) = compress(body.clone());
+        assert!(bytes.len() <= 320 && bytes.len() < body.len(), "{} of {}", bytes.len(), body.len());
+        let plain = match encoding {
+            Some("gzip") => {
+                let mut plain = Vec::new();
+                std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes.as_slice()), &mut plain).unwrap();
+                plain
+            }
+            _ => zstd::decode_all(bytes.as_slice()).unwrap(),
+        };
+        assert_eq!(plain, body);
     }
 }

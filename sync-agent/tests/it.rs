@@ -17,6 +17,8 @@ mod orders;
 mod people;
 #[path = "it/proxy.rs"]
 mod proxy;
+#[path = "it/slow.rs"]
+mod slow;
 #[path = "it/storm.rs"]
 mod storm;
 #[path = "it/tcp.rs"]

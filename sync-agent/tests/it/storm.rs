@@ -166,7 +166,7 @@ impl Device {
         (wiring, Handles { stop, orders, wake })
     }
 
-    fn upload(&self, way: &Arc<Way>) -> (Upload<Way>, Handles, Arc<Mutex<Vec<Seen>>>) {
+    fn upload<T: Transport>(&self, way: &Arc<T>) -> (Upload<T>, Handles, Arc<Mutex<Vec<Seen>>>) {
         let seen = Arc::default();
         let (wiring, handles) = self.wiring(&seen);
         let upload = Upload::new(engine(&self.config), Arc::clone(way), wiring, &self.config.outbox, &self.config.state);
@@ -179,7 +179,7 @@ impl Device {
     }
 
     /// Sends until all is settled, however long it takes on the virtual clock.
-    pub async fn drain(&self, way: &Arc<Way>) {
+    pub async fn drain<T: Transport>(&self, way: &Arc<T>) {
         let (upload, _handles, _) = self.upload(way);
         let patient = Until { drained: true, patience: Duration::from_secs(7 * 86_400), max_failures: u32::MAX };
         assert_eq!(upload.run(patient).await.unwrap(), None);

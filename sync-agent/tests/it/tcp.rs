@@ -151,7 +151,7 @@ async fn request(
     stream.read_line(&mut line).await.ok().filter(|n| *n > 0)?;
     let mut words = line.split(' ');
     let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let (mut length, mut authorization, mut zstd) = (0, None, false);
+    let (mut length, mut authorization, mut encoding) = (0, None, String::new());
     loop {
         line.clear();
         stream.read_line(&mut line).await.ok().filter(|n| *n > 0)?;
@@ -159,14 +159,22 @@ async fn request(
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.parse().ok()?,
             "authorization" => authorization = Some(value.to_owned()),
-            "content-encoding" => zstd = value == "zstd",
+            "content-encoding" => encoding = value.to_owned(),
             _ => {}
         }
     }
     wire_bytes.fetch_add(length, Ordering::Relaxed);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    let body = if zstd { zstd::bulk::decompress(&body, 4 << 20).ok()? } else { body };
+    let body = match encoding.as_str() {
+        "zstd" => zstd::stream::decode_all(body.as_slice()).ok()?,
+        "gzip" => {
+            let mut plain = Vec::new();
+            std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(body.as_slice()), &mut plain).ok()?;
+            plain
+        }
+        _ => body,
+    };
     Some((method, path, authorization, body))
 }
 
