@@ -55,7 +55,9 @@ fn the_feed_tells_a_store_of_orders_and_sold_out_articles_in_order() {
         log.event("cem.article.sold_out.v1", json!({"sku": "brownie"})),
         log.event("cem.order.progressed.v1", json!({"order": order_id, "state": "ready"})),
     ];
-    backend.events(&device, &batch);
+    let answer = backend.events(&device, &batch);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.statuses(), ["accepted"; 4]);
     let page = backend.get(&device, "/v1/stores/s-001/feed?limit=2").json();
     let kinds = |page: &Value| page["items"].as_array().unwrap().iter().map(|item| item["kind"].clone()).collect::<Vec<_>>();
     assert_eq!(kinds(&page), [json!("order"), json!("article")]);
