@@ -155,7 +155,7 @@ impl Outbox {
             }
         })?;
         self.shared.waiting.fetch_add(1, Relaxed);
-        let refused = match self.sender.try_send(Message::Commit(Box::new(Pending { commit, made: Instant::now(), done }))) {
+        let refused = match self.sender.try_send(Message::Commit(Pending { commit, made: Instant::now(), done })) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Full(_)) => Refused::Busy { waiting: self.shared.waiting.load(Relaxed) },
             Err(TrySendError::Disconnected(_)) => Refused::Closed,

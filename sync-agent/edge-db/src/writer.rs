@@ -48,7 +48,7 @@ pub(crate) struct Pending {
 // Nearly all messages are commits: a box would cost each of them an allocation and save nothing.
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Message {
-    Commit(Box<Pending>),
+    Commit(Pending),
     Run(Box<dyn FnOnce(&mut Writer) + Send>),
     Stop,
 }
@@ -150,7 +150,7 @@ impl Writer {
         loop {
             match next.take().or_else(|| self.receive()) {
                 Some(Message::Commit(first)) => {
-                    let (group, leftover) = self.gather(*first);
+                    let (group, leftover) = self.gather(first);
                     next = leftover;
                     self.write(group);
                 }
@@ -209,7 +209,7 @@ impl Writer {
             match message {
                 Message::Commit(pending) => {
                     self.pace.came(pending.made);
-                    group.push(*pending);
+                    group.push(pending);
                 }
                 other => return (group, Some(other)),
             }
