@@ -17,7 +17,7 @@ use crate::{
     journal::{Journal, JournalError, Wait},
     record::Recorder,
 };
-use edge_db::{Class, Commit};
+use edge_db::{Class, Commit, TillRows};
 use kiosk_core::{
     Catalogue, Command, DeviceEvent, Effect, Enquiry, Id, Input, Intent, Kiosk, Now, Paper, Record, Signal, Snapshot,
     desk::{Answer, Query},
@@ -396,15 +396,19 @@ impl Engine {
     /// events only, where the rows say otherwise already; as rows only, where the contract does not take the events.
     fn settle(&mut self, commit: Commit) -> Result<(), JournalError> {
         let how = self.wait(Class::Settlement);
+        // The till's book may be put right by a count; that money moved must be on disk whatever the book says.
+        let bookless =
+            |commit: &Commit| Commit { till: TillRows { entries: Vec::new(), ..commit.till.clone() }, ..commit.clone() };
         let mut without_number = commit.clone();
         for attempt in &mut without_number.attempts {
             attempt.reference = None;
             attempt.outcome = Some("receipt_held_by_another".to_owned());
         }
-        let events_only = Commit { orders: Vec::new(), attempts: Vec::new(), ..commit.clone() };
+        let (without_book, with_neither) = (bookless(&commit), bookless(&without_number));
+        let events_only = Commit { orders: Vec::new(), attempts: Vec::new(), ..without_book.clone() };
         let rows_only = Commit { events: Vec::new(), ..commit.clone() };
         let mut result = self.journal.commit(commit, how);
-        for part in [without_number, events_only] {
+        for part in [without_number, without_book, with_neither, events_only] {
             let Err(JournalError::Conflict(why)) = &result else { break };
             tracing::error!(why, "the end of a payment contradicts what is stored and is recorded in part");
             self.counts.partial += 1;

@@ -61,6 +61,8 @@ fn even_the_worst_start_fits_into_one_step() {
     bench.send(&ToMcu::SetTime { utc_s: u32::MAX });
     bench.levels.supply = 1;
     bench.pass(400_000, false);
+    // A host that says hello anew is told everything anew.
+    bench.news();
     bench.hello(Features::ALL);
     assert!(bench.last.bytes().is_empty() || bench.last.bytes().len() < board::SAY);
     bench.pass(50, true);
