@@ -62,6 +62,20 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         board: PathBuf,
     },
+    /// Guests' cards
+    #[command(subcommand)]
+    Nfc(Nfc),
+}
+
+/// What is done with guests' cards.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Nfc {
+    /// One line of JSON for each tap: what it proves, and how long that took. The kiosk must not be running
+    Watch {
+        /// The kiosk's own file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 /// The smallest and the largest side of a window in pixels.

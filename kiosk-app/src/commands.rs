@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-only
 //! What the program does beside showing the screens.
 
+use crate::stop;
 use anyhow::{Context as _, Result};
-use kiosk_shell::check::{Verdict, check as try_devices};
-use std::{path::Path, process::ExitCode};
+use kiosk_shell::{
+    KioskConfig,
+    check::{Verdict, check as try_devices},
+};
+use std::{
+    io::Write as _,
+    path::Path,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// Tries each device of a board-config and prints one line each. Status 1 where one does not work.
 ///
@@ -22,4 +34,22 @@ pub(crate) fn check(board: &Path) -> Result<ExitCode> {
         n => println!("{n} to be put right"),
     }
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One line of JSON for each tap, until the process is asked to end.
+///
+/// # Errors
+/// A sentence that says what is missing.
+pub(crate) fn watch(config: &KioskConfig) -> Result<ExitCode> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = stop.clone();
+    stop::on_signal(move || told.store(true, Ordering::Relaxed))?;
+    let mut out = std::io::stdout();
+    kiosk_shell::watch(config, &stop, |line| {
+        // Whoever read the lines has gone: the end.
+        if writeln!(out, "{}", line.to_json()).and_then(|()| out.flush()).is_err() {
+            stop.store(true, Ordering::Relaxed);
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
 }

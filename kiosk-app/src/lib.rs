@@ -29,7 +29,7 @@ pub mod ui;
 mod windowed;
 
 use anyhow::{Context as _, Result, bail};
-use args::{Args, Command};
+use args::{Args, Command, Nfc};
 use clap::Parser as _;
 use kiosk_shell::{Content, KioskConfig};
 use std::process::ExitCode;
@@ -41,6 +41,7 @@ pub fn main() -> ExitCode {
     let done = match &args.command {
         None => run(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Check { board }) => commands::check(board),
+        Some(Command::Nfc(Nfc::Watch { config })) => load(config).and_then(|config| commands::watch(&config)),
     };
     match done {
         Ok(code) => code,

@@ -163,7 +163,7 @@ impl Rehearsal {
             visits_before: 23,
             as_of_ms: Some(MORNING_MS - 29 * 60_000),
         };
-        self.card().device(DeviceEvent::Identified { token: "1:ab".to_owned(), guest: Some(guest) })
+        self.card().device(DeviceEvent::Identified { token: "1:ab".to_owned(), guest: Some(guest), proven: false })
     }
 
     fn input(&mut self, input: Input) -> &mut Self {

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use cem_contract::{Envelope, Erasure, IssuedProfile, Page, time};
+use cem_contract::{Envelope, Erasure, IssuedProfile, Page, ResolveRequest, time};
 use edge_db::CachedProfile;
 use edge_db::link::{Answer, Ask, AskClient};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use crate::http::Client;
@@ -67,7 +67,7 @@ impl Visitors {
     /// Answers a question of the kiosk.
     pub async fn answer(&self, ask: Ask) -> Answer {
         match ask {
-            Ask::Resolve { token } => self.resolve(token).await,
+            Ask::Resolve { token, message } => self.resolve(token, message).await,
             Ask::Ping => self.ping().await,
             _ => Answer::Unavailable,
         }
@@ -80,7 +80,7 @@ impl Visitors {
         if online { Answer::Done } else { Answer::Unavailable }
     }
 
-    async fn resolve(&self, token: String) -> Answer {
+    async fn resolve(&self, token: String, message: Option<String>) -> Answer {
         let cached = match self.store.cached(token.clone()).await {
             Ok(cached) => cached,
             Err(error) => {
@@ -89,13 +89,14 @@ impl Visitors {
             }
         };
         if let Some(known) = &cached
+            && message.is_none()
             && self.is_current(&token)
         {
             return profile(known);
         }
         // With something in hand the guest need not wait for the whole budget.
         let budget = if cached.is_some() { self.budget / 2 } else { self.budget };
-        match self.ask_backend(&token, budget).await {
+        match self.ask_backend(&token, message, budget).await {
             Found::Profile(fresh) => {
                 self.remember(token);
                 profile(&fresh)
@@ -120,8 +121,9 @@ impl Visitors {
         recent.by_token.insert(token, Instant::now());
     }
 
-    async fn ask_backend(&self, token: &str, budget: Duration) -> Found {
-        let body = json!({ "tokens": [token] }).to_string().into_bytes();
+    async fn ask_backend(&self, token: &str, message: Option<String>, budget: Duration) -> Found {
+        let request = ResolveRequest { tokens: vec![token.to_owned()], message };
+        let Ok(body) = serde_json::to_vec(&request) else { return Found::NoAnswer };
         let Ok(answer) = self.client.post_json("v1/visitors/resolve", body, Some(budget)).await else { return Found::NoAnswer };
         match answer.status {
             200 => match self.keep(&answer.body).await {

@@ -27,6 +27,10 @@ pub const DEVICE: &str = "k-01";
 /// What its events say they come from.
 pub const SOURCE: &str = "/stores/s-001/devices/k-01";
 
+/// Keys of guest cards in the backend's folder: one derives those of single cards, one reads what a card says.
+const CARD_MASTER: &str = "card-master.1.key";
+const PICC_KEY: &str = "picc-data.1.key";
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What to start beside the backend.
@@ -64,6 +68,9 @@ impl Appliance {
             fs::create_dir_all(folder.join(part)).with_context(|| folder.display().to_string())?;
         }
         let folder = folder.canonicalize()?;
+        for key in [CARD_MASTER, PICC_KEY] {
+            secret(&folder.join("backend").join(key), &random_hex(16)?)?;
+        }
         let backend = Backend::start(&folder)?;
         let address = backend.address;
         let data = folder.join("backend").display().to_string();
@@ -204,6 +211,10 @@ impl Appliance {
     fn start_devices(&mut self, backend: SocketAddr) -> Result<SocketAddr> {
         let mut command = program("kiosk-sim")?;
         command.args(["all", "--run"]).arg(self.run_folder()).args(["--to", &backend.to_string()]);
+        // The guests' cards were issued with the keys that the backend has.
+        for (option, key) in [("--card-master-file", CARD_MASTER), ("--picc-key-file", PICC_KEY)] {
+            command.arg(option).arg(self.folder.join("backend").join(key));
+        }
         let mut devices = Running::start("kiosk-sim", command, &self.folder.join("logs"))?;
         let addresses =
             devices.wait_for("the simulated devices", PATIENCE, |line| serde_json::from_str::<serde_json::Value>(line).ok())?;
@@ -247,6 +258,7 @@ impl Appliance {
             "store = \"{STORE}\"\ndevice = \"{DEVICE}\"\nrole = \"kiosk\"\ndata = \".\"\nboard = \"../run/board.toml\"\n\
              content = \"{content}\"\n\n\
              [agent]\nask = \"kiosk.db.ask\"\nwake = \"kiosk.db.wake\"\nagent_db = \"../agent/agent.db\"\n\n\
+             [cards]\npicc_key_file = \"../backend/{PICC_KEY}\"\n\n\
              [cem]\ntenant_key_file = \"tenant.key\"\nprofile_keys = [{{ id = \"{id}\", public = \"{public}\" }}]\n",
             content = root().join("assets/demo").display(),
             public = public.trim(),

@@ -135,7 +135,10 @@ fn visit(engine: &mut Engine, basket: &Basket, mono_ms: &mut u64) -> Result<Stri
     let token = format!("1:{:064x}", basket.household);
     let seen = DeviceEvent::CardSeen { token: token.clone(), method: Method::Uid, assurance: Assurance::Low, counter: None };
     engine.handle(now(1), Input::Device(seen))?;
-    engine.handle(now(1), Input::Device(DeviceEvent::Identified { token, guest: Some(household(basket.household)) }))?;
+    engine.handle(
+        now(1),
+        Input::Device(DeviceEvent::Identified { token, guest: Some(household(basket.household)), proven: false }),
+    )?;
     engine.intent(now(1), Intent::SeeMenu)?;
     engine.intent(now(1), Intent::ChooseService(Service::Takeaway))?;
     for line in &basket.lines {

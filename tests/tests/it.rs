@@ -3,6 +3,8 @@
 
 #[path = "it/architecture.rs"]
 mod architecture;
+#[path = "it/cards.rs"]
+mod cards;
 #[path = "it/clocks.rs"]
 mod clocks;
 #[path = "it/clone.rs"]

@@ -9,7 +9,8 @@
 //! The public key is the telephone's id ([`TagKind::Hce`](crate::TagKind::Hce)). The application answers only where its owner
 //! allows it (unlocked, or opened): whoever may select it can recognise the telephone. A challenge is used once.
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+pub use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signature, Signer, VerifyingKey};
 
 /// The application's id.
 pub const AID: &[u8; 9] = b"\xF0CEMKIOSK";

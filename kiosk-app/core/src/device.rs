@@ -32,6 +32,17 @@ pub enum Assurance {
     High,
 }
 
+/// Why a card identifies nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardRefusal {
+    /// It shows another number at each tap, as telephones do.
+    RandomNumber,
+    /// A kind of card that this shop does not take.
+    NotTaken,
+    /// Its message is forged, or was used before.
+    NotGenuine,
+}
+
 /// What a guest has agreed to; each level includes those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Consent {
@@ -207,12 +218,16 @@ pub enum DeviceEvent {
     },
     /// A bank card was held to the guest-card reader.
     BankCardSeen,
+    /// A card was held to the reader that identifies nobody.
+    CardRefused(CardRefusal),
     /// The look-up that [`crate::Effect::Identify`] asked for. `None`: nobody known by that token.
     Identified {
         /// The token asked for.
         token: String,
         /// Who it is.
         guest: Option<Guest>,
+        /// True where the look-up has proven the card, too, which this kiosk alone could not.
+        proven: bool,
     },
     /// The terminal has taken the command of this attempt. Comes before any status of it.
     CommandAcknowledged {

@@ -92,7 +92,7 @@ impl Rig {
     }
 
     pub(crate) fn known(&mut self, token: &str, guest: Option<Guest>) -> &mut Self {
-        self.device(DeviceEvent::Identified { token: token.into(), guest })
+        self.device(DeviceEvent::Identified { token: token.into(), guest, proven: false })
     }
 
     pub(crate) fn ended(&mut self, outcome: CommandOutcome) -> &mut Self {

@@ -7,7 +7,7 @@ use crate::{
     Restored, Service, Tender,
     catalogue::{Allergen, CategoryId},
     config::Config,
-    device::{Alarm, Assurance, Consent, DeviceEvent, DeviceKind, Guest, Health, Key, Method},
+    device::{Alarm, Assurance, CardRefusal, Consent, DeviceEvent, DeviceKind, Guest, Health, Key, Method},
     event::{Outcome, PaymentFact, Stage},
     fixture::CROISSANT,
     rig::{Rig, ivan, jane},
@@ -135,7 +135,8 @@ fn devices() -> impl Strategy<Value = DeviceEvent> {
             counter: None
         }),
         1 => Just(DeviceEvent::BankCardSeen),
-        4 => (token(), guest).prop_map(|(token, guest)| DeviceEvent::Identified { token, guest }),
+        1 => Just(DeviceEvent::CardRefused(CardRefusal::RandomNumber)),
+        4 => (token(), guest, any::<bool>()).prop_map(|(token, guest, proven)| DeviceEvent::Identified { token, guest, proven }),
         1 => (kind, health).prop_map(|(kind, health)| DeviceEvent::Health(kind, health)),
         1 => Just(DeviceEvent::CommandEnded { attempt: Id([9; 16]), outcome: CommandOutcome::Unknown }),
     ]
@@ -197,7 +198,7 @@ impl Walk {
             Move::Usual => {
                 let (token, method, assurance) = (String::from("j"), Method::Ntag424, Assurance::High);
                 self.input(Input::Device(DeviceEvent::CardSeen { token: token.clone(), method, assurance, counter: Some(1) }));
-                self.input(Input::Device(DeviceEvent::Identified { token, guest: Some(jane()) }));
+                self.input(Input::Device(DeviceEvent::Identified { token, guest: Some(jane()), proven: false }));
                 self.input(Input::Intent(Intent::OrderUsual));
             }
             Move::Device(event) => self.input(Input::Device(event)),

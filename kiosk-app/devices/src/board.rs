@@ -97,6 +97,14 @@ pub enum Reader {
         /// Unix stream socket on which that process listens.
         socket: PathBuf,
     },
+    /// The same process, started and watched by this kiosk itself.
+    Nfc {
+        /// The reader's serial port, under a name that stays when it is plugged in again.
+        tty: PathBuf,
+        /// The process; by default `nfc-sidecar` beside this kiosk's own program.
+        #[serde(default)]
+        program: Option<PathBuf>,
+    },
 }
 
 /// How the payment terminal is reached.
@@ -352,8 +360,12 @@ impl BoardConfig {
             return Err(bad(line_of(text, key), key.to_owned(), why));
         }
         let base = file.parent().unwrap_or(Path::new("."));
-        if let Some(Reader::Sidecar { socket }) = &mut board.reader {
-            *socket = base.join(&*socket);
+        match &mut board.reader {
+            Some(Reader::Sidecar { socket: path } | Reader::Nfc { tty: path, .. }) => *path = base.join(&*path),
+            None => {}
+        }
+        if let Some(Reader::Nfc { program: Some(program), .. }) = &mut board.reader {
+            *program = base.join(&*program);
         }
         if let Some(Printer::File { path, .. } | Printer::Serial { path, .. }) = &mut board.printer {
             *path = base.join(&*path);

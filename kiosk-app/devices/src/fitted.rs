@@ -7,13 +7,26 @@ use crate::{
     peripherals::Comfort,
     zvt::{SlipsTo, ZvtLimits, ZvtPassword},
 };
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// The guest-card reader, if one is fitted.
 pub fn open_reader(config: &BoardConfig) -> Option<Box<dyn TagReader>> {
     config.reader.as_ref().map(|reader| match reader {
         board::Reader::Sidecar { socket } => Box::new(SidecarReader::new(socket)) as Box<dyn TagReader>,
+        board::Reader::Nfc { tty, program } => {
+            let program = program.clone().unwrap_or_else(beside_me);
+            Box::new(SidecarReader::start(&program, &["--tty".to_owned(), tty.display().to_string()]))
+        }
     })
+}
+
+/// The reader's process as it is installed: beside the kiosk's program.
+fn beside_me() -> PathBuf {
+    let me = std::env::current_exe().ok();
+    me.as_deref().and_then(Path::parent).map_or_else(|| "nfc-sidecar".into(), |folder| folder.join("nfc-sidecar"))
 }
 
 /// The payment terminal, if one is fitted.

@@ -34,8 +34,8 @@ pub use fitted::{open_peripherals, open_printer, open_reader, open_terminal};
 pub use nexo::NexoTerminal;
 pub use peripherals::SerialBoard;
 pub use port::{
-    AbortFlag, FinancialRequest, Grace, Notice, PaymentTerminal, Peripherals, PrintError, ReaderError, ReceiptPrinter, Slips,
-    TagReader, Waker,
+    AbortFlag, ExchangeError, FinancialRequest, Grace, Notice, PaymentTerminal, Peripherals, PrintError, ReaderError,
+    ReceiptPrinter, Slips, TagReader, Waker,
 };
 pub use printer::{FilePrinter, TcpPrinter};
 pub use reader::{ReaderLine, SidecarReader, Tag, TagKind, Uid};

@@ -124,11 +124,32 @@ pub enum ReaderError {
     Lost(String),
 }
 
+/// Why a card has not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The card has left the field, or did not answer; the reader works.
+    #[error("the card did not answer: {0}")]
+    Card(String),
+    /// The reader is lost.
+    #[error("reader lost: {0}")]
+    Lost(String),
+    /// Nothing was sent: a command has 1 to [`crate::reader::MAX_APDU`] bytes.
+    #[error("a command to a card has 1 to 255 bytes")]
+    Length,
+}
+
 /// A reader of guest cards.
 pub trait TagReader: Send {
     /// The next line, `Err(Timeout)` after `timeout` without one. Beats are swallowed: they only keep the reader alive.
     /// After [`ReaderError::Lost`] the first `Ok` means that the reader is back.
     fn next(&mut self, timeout: Duration) -> Result<ReaderLine, ReaderError>;
+
+    /// Sends a command to the card of the last tap and waits for its answer, status bytes included. Lines that come
+    /// meanwhile are kept for [`TagReader::next`].
+    ///
+    /// # Errors
+    /// As [`ExchangeError`] says; whether the card has carried out the command is then not known.
+    fn exchange(&mut self, apdu: &[u8], timeout: Duration) -> Result<Vec<u8>, ExchangeError>;
 }
 
 /// Ends a blocking [`Peripherals::next`] early, so that its thread can carry out a command at once. An eventfd.

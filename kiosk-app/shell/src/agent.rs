@@ -3,6 +3,8 @@
 use crate::{
     adapters::{AgentSide, Look, Resolved},
     config::AgentPaths,
+    guest::LookUp,
+    verify::CardKeys,
 };
 use edge_db::{
     Outbox,
@@ -36,8 +38,9 @@ impl Link {
 }
 
 impl AgentSide for Link {
-    fn resolve(&mut self, token: &str) -> Resolved {
-        match self.client.ask(&Ask::Resolve { token: token.to_owned() }, ASK_BUDGET) {
+    fn resolve(&mut self, token: &str, message: Option<&str>) -> Resolved {
+        let ask = Ask::Resolve { token: token.to_owned(), message: message.map(str::to_owned) };
+        match self.client.ask(&ask, ASK_BUDGET) {
             Ok(Answer::Profile { envelope }) => Resolved::Profile(envelope.get().to_owned()),
             Ok(Answer::Unknown) => Resolved::Unknown,
             Ok(_) => Resolved::Unavailable,
@@ -54,6 +57,25 @@ impl AgentSide for Link {
             None
         });
         envelope.and_then(|bytes| String::from_utf8(bytes).ok())
+    }
+}
+
+/// Keys of single cards, out of the signed profiles in the agent's visitor cache.
+pub(crate) struct CachedKeys {
+    agent_db: PathBuf,
+    look_up: LookUp,
+}
+
+impl CachedKeys {
+    pub(crate) fn new(agent_db: &Path, look_up: LookUp) -> Self {
+        Self { agent_db: agent_db.to_owned(), look_up }
+    }
+}
+
+impl CardKeys for CachedKeys {
+    fn file_key(&mut self, token: &str) -> Option<card_auth::Key> {
+        let envelope = edge_db::cached_profile(&self.agent_db, token, BUSY).ok()??;
+        self.look_up.card_key(std::str::from_utf8(&envelope).ok()?, token)
     }
 }
 
@@ -129,13 +151,13 @@ mod tests {
         let ask = dir.path().join("ask");
         let mut link = Link::new(&ask, &dir.path().join("agent.db"));
         let mut backend = backend_at(&ask);
-        assert_eq!((link.resolve("1:00ff"), backend()), (Resolved::Unavailable, Health::Lost));
+        assert_eq!((link.resolve("1:00ff", None), backend()), (Resolved::Unavailable, Health::Lost));
         let serve = AskServer::bind(&ask, &[]).unwrap().serve(|ask| match ask {
             Ask::Ping => Answer::Done,
             _ => Answer::Unknown,
         });
         let _serve = serve.unwrap();
-        assert_eq!((link.resolve("1:00ff"), backend()), (Resolved::Unknown, Health::Ok));
+        assert_eq!((link.resolve("1:00ff", None), backend()), (Resolved::Unknown, Health::Ok));
     }
 
     #[test]

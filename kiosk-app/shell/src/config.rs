@@ -26,9 +26,12 @@
 //! still_there_s = 15
 //! ```
 //!
+//! `[cards]`, optional: see [`CardPolicy`].
+//!
 //! A key that is not listed here is an error that names file, line and key. Relative paths are taken from the folder of
 //! the file itself, so that a kiosk's folder can be moved.
 
+use crate::cards::{CardPolicy, RawCards};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use ed25519_dalek::VerifyingKey;
 use edge_db::link::uid_of;
@@ -71,6 +74,8 @@ pub struct KioskConfig {
     pub agent: Option<AgentPaths>,
     /// Time-outs of a visit.
     pub session: SessionTimes,
+    /// Which cards are taken, and what they may do.
+    pub cards: CardPolicy,
 }
 
 /// What a kiosk does in the shop.
@@ -156,6 +161,8 @@ struct RawConfig {
     agent: Option<RawAgent>,
     #[serde(default)]
     session: SessionTimes,
+    #[serde(default)]
+    cards: RawCards,
 }
 
 #[derive(Deserialize)]
@@ -234,6 +241,7 @@ impl KioskConfig {
         check_range("session.still_there_s", raw.session.still_there_s, 3, 120)?;
         check_range("session.done_s", raw.session.done_s, 3, 120)?;
         let bytes = read_tenant_key(&from.join(&raw.cem.tenant_key_file))?;
+        let picc_key = raw.cards.picc_key_file.as_ref().map(|file| read_picc_key(&from.join(file))).transpose()?;
         let data = from.join(raw.data);
         let uids = raw.agent.as_ref().map(|agent| who_may_ask(&agent.users)).transpose()?.unwrap_or_default();
         Ok(Self {
@@ -253,6 +261,7 @@ impl KioskConfig {
                 uids,
             }),
             session: raw.session,
+            cards: raw.cards.with_key(picc_key),
             data,
         })
     }
@@ -366,6 +375,30 @@ fn read_tenant_key(path: &Path) -> std::result::Result<[u8; 32], Fault> {
 fn others(path: &Path) -> u32 {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     if credentials.is_some_and(|folder| path.starts_with(folder)) { 0o007 } else { 0o077 }
+}
+
+/// The key that reads what a card says of itself.
+fn read_picc_key(path: &Path) -> std::result::Result<card_auth::Key, Fault> {
+    let shown = path.display();
+    let fault = |why| Fault::new("cards.picc_key_file", why);
+    let text = read_secret(path).map_err(|why| {
+        fault(format!("{why}. Copy `picc.key` of the CEM backend there (32 hex digits, mode 0600), or leave the line out"))
+    })?;
+    card_auth::Key::from_hex(text.trim()).ok_or_else(|| fault(format!("{shown} must hold 32 hex digits and nothing else")))
+}
+
+/// A small file that nobody else may read.
+fn read_secret(path: &Path) -> std::result::Result<String, String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shown = path.display();
+    let meta = fs::metadata(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    if meta.permissions().mode() & others(path) != 0 {
+        return Err(format!("others can read {shown}; run: chmod 600 {shown}"));
+    }
+    if meta.len() > 256 {
+        return Err(format!("{shown} is too long"));
+    }
+    fs::read_to_string(path).map_err(|error| format!("{shown} cannot be read: {error}"))
 }
 
 fn hex32(text: &str) -> Option<[u8; 32]> {

@@ -52,6 +52,13 @@ impl LookUp {
         Some(guest(profile, as_of_ms))
     }
 
+    /// The key of the card by which this profile was found, if the profile brings it and counts.
+    pub(crate) fn card_key(&mut self, envelope: &str, token: &str) -> Option<card_auth::Key> {
+        let profile = self.believed(envelope, token)?;
+        let key = profile.card_keys.iter().find(|key| key.token == token)?;
+        card_auth::Key::from_hex(&key.key)
+    }
+
     fn believed(&mut self, envelope: &str, token: &str) -> Option<IssuedProfile> {
         match self.judge(envelope, token) {
             Ok(profile) => Some(profile),

@@ -39,6 +39,7 @@
 
 mod adapters;
 mod agent;
+mod cards;
 pub mod check;
 mod clock;
 mod config;
@@ -56,8 +57,11 @@ mod shell;
 mod staff;
 mod start;
 mod supervise;
+mod verify;
+mod watch;
 mod words;
 
+pub use cards::{CardPolicy, Right};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use config::{AgentPaths, KioskConfig, ProfileKey, Role, SessionTimes, TenantKey};
 pub use content::Content;
@@ -69,3 +73,4 @@ pub use outbox::OutboxJournal;
 pub use record::{Recorder, Recording};
 pub use shell::{Shell, ShellHandle, Sink};
 pub use start::{order_counter, replay, restored};
+pub use watch::{TapLine, watch};

@@ -14,11 +14,11 @@ impl Pseudonyms {
         Self { key }
     }
 
-    /// `<key version>:<hex>` for the number that a card says of itself.
+    /// `<key version>:<hex>` for an id of that kind.
     ///
     /// # Errors
     /// For a number that identifies nobody.
-    pub(crate) fn of_uid(&self, uid: &[u8]) -> Result<String, Refusal> {
-        pseudonym(&self.key.bytes, self.key.version, TagKind::Uid, uid)
+    pub(crate) fn of(&self, kind: TagKind, id: &[u8]) -> Result<String, Refusal> {
+        pseudonym(&self.key.bytes, self.key.version, kind, id)
     }
 }

@@ -86,7 +86,7 @@ impl Shell {
         let currency = SharedCurrency::new(Mutex::new(content.catalogue.currency));
         let shown = Shown::new(RwLock::new(Arc::new(content)));
         let desk = start::desk_side(&config, disk.outbox.clone(), &clock);
-        let fitted = Fitted { desk: Some(desk), ..start::fit(&config, &board, &shown, &clock)? };
+        let fitted = Fitted { desk: Some(desk), ..start::fit(&config, &board, &shown, &clock, &disk.outbox)? };
         let (sender, inbox) = mailbox();
         let stopping = Stopping::default();
         let (end, alive) = channel();

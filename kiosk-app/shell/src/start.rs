@@ -1,10 +1,10 @@
 //! From a config to what the loop is made of: the disk with what is on it, and the adapters of the board.
 
 use crate::{
-    adapters::{AgentSide, DeskSide, Fitted, Render},
-    agent::{Link, backend_at},
+    adapters::{Asking, DeskSide, Fitted, Render},
+    agent::{CachedKeys, Link, backend_at},
     clock::Clock,
-    config::{AgentPaths, KioskConfig, SessionTimes},
+    config::{KioskConfig, SessionTimes},
     content::{Content, Shown},
     desk,
     engine::{Durability, Engine, NoPorts},
@@ -13,6 +13,7 @@ use crate::{
     pseudonym::Pseudonyms,
     record::{Recorder, Recording},
     staff::StaffDoor,
+    verify::{CardKeys, Handed, NoKeys, TapCounters, Verifier},
     words,
 };
 use anyhow::{Context as _, Result};
@@ -37,8 +38,8 @@ pub(crate) struct OnDisk {
     pub(crate) recorder: Recorder,
 }
 
-/// Opens the kiosk's file and restores the core from it: before anything else may happen, what was begun is known again.
-pub(crate) fn open(config: &KioskConfig, content: &Content) -> Result<OnDisk> {
+/// Opens the kiosk's file.
+pub(crate) fn open_outbox(config: &KioskConfig) -> Result<Arc<Outbox>> {
     let path = config.kiosk_db();
     let mut options = OutboxOptions::new(&path, config.source());
     if let Some(agent) = &config.agent {
@@ -47,6 +48,12 @@ pub(crate) fn open(config: &KioskConfig, content: &Content) -> Result<OnDisk> {
     }
     let outbox = Arc::new(Outbox::open(options).with_context(|| format!("{} cannot be opened", path.display()))?);
     tell(&outbox);
+    Ok(outbox)
+}
+
+/// Opens the kiosk's file and restores the core from it: before anything else may happen, what was begun is known again.
+pub(crate) fn open(config: &KioskConfig, content: &Content) -> Result<OnDisk> {
+    let outbox = open_outbox(config)?;
     let mut kiosk = Kiosk::new(core_config(config, seed()?), content.catalogue.clone());
     let here = Recording { till: config.device.clone(), ..Recording::here(&config.device, config.role.word())? };
     let terminal = here.terminal.clone();
@@ -250,24 +257,42 @@ pub(crate) fn desk_side(config: &KioskConfig, outbox: Arc<Outbox>, clock: &Arc<d
 }
 
 /// Opens what the board-config names.
-pub(crate) fn fit(config: &KioskConfig, board: &BoardConfig, shown: &Shown, clock: &Arc<dyn Clock>) -> Result<Fitted> {
-    let pseudonyms = Pseudonyms::new(config.tenant_key.clone());
+pub(crate) fn fit(
+    config: &KioskConfig,
+    board: &BoardConfig,
+    shown: &Shown,
+    clock: &Arc<dyn Clock>,
+    outbox: &Arc<Outbox>,
+) -> Result<Fitted> {
+    let (verifier, asking) = identity(config, clock, outbox);
     Ok(Fitted {
-        reader: open_reader(board).map(|reader| (reader, pseudonyms)),
+        reader: open_reader(board).map(|reader| (reader, verifier)),
         terminal: open_terminal(board),
         printer: open_printer(board).map(|printer| (printer, renderer(board, shown.clone(), clock.clone()))),
         board: open_peripherals(board)
             .context("the microcontroller board cannot be opened")?
             .map(|peripherals| (peripherals, clock.clone())),
-        agent: config.agent.as_ref().map(|paths| agent(paths, config, clock)),
+        agent: asking,
         backend: config.agent.as_ref().map(|paths| backend_at(&paths.ask)),
         desk: None,
     })
 }
 
-fn agent(paths: &AgentPaths, config: &KioskConfig, clock: &Arc<dyn Clock>) -> (Box<dyn AgentSide>, LookUp) {
-    let look_up = LookUp::new(&config.profile_keys, config.store.clone(), clock.clone());
-    (Box::new(Link::new(&paths.ask, &paths.agent_db)), look_up)
+/// What checks cards and who is asked about them; both take counters from the same file.
+pub(crate) fn identity(config: &KioskConfig, clock: &Arc<dyn Clock>, outbox: &Arc<Outbox>) -> (Verifier, Option<Asking>) {
+    let look_up = || LookUp::new(&config.profile_keys, config.store.clone(), clock.clone());
+    let keys: Box<dyn CardKeys> = match &config.agent {
+        Some(paths) => Box::new(CachedKeys::new(&paths.agent_db, look_up())),
+        None => Box::new(NoKeys),
+    };
+    let (counters, handed, policy): (Arc<dyn TapCounters>, _, _) = (outbox.clone(), Handed::default(), config.cards.clone());
+    let pseudonyms = Pseudonyms::new(config.tenant_key.clone());
+    let verifier = Verifier { pseudonyms, policy: policy.clone(), keys, counters: counters.clone(), handed: handed.clone() };
+    let asking = config.agent.as_ref().map(|paths| {
+        let agent = Box::new(Link::new(&paths.ask, &paths.agent_db));
+        Asking { agent, look_up: look_up(), policy, counters, handed }
+    });
+    (verifier, asking)
 }
 
 /// Receipts in the shop's words, on this printer's paper.

@@ -1,8 +1,9 @@
 //! All simulators of one kiosk in one process, and the board-config that leads to them.
 
 use crate::{
-    BoardSim, LinkSim, Mode, PrinterSim, ReaderSim, TerminalSim,
+    BoardSim, LinkSim, Mode, Pn532Sim, PrinterSim, TerminalSim,
     control::{Control, serve_for},
+    nfc::{Keys, Timing},
 };
 use anyhow::{Context, Result};
 use std::{
@@ -21,6 +22,8 @@ pub struct Plan {
     pub to: Option<SocketAddr>,
     /// The board-config to start from: display and all that is not simulated are taken from it.
     pub board: Option<PathBuf>,
+    /// What the guests' cards were issued with.
+    pub cards: Keys,
     /// How authorisations end at first.
     pub mode: Mode,
     /// How long one takes.
@@ -34,7 +37,7 @@ const DEMO: &str = include_str!("../../../board-configs/demo.toml");
 #[derive(Debug)]
 pub struct AllSims {
     /// The guest-card reader.
-    pub reader: Arc<ReaderSim>,
+    pub reader: Arc<Pn532Sim>,
     /// The payment terminal.
     pub terminal: Arc<TerminalSim>,
     /// The receipt printer.
@@ -53,7 +56,7 @@ impl AllSims {
         let run = plan.run.canonicalize().with_context(|| format!("the run folder {}", plan.run.display()))?;
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let at = |name: &str| run.join(name);
-        let reader = Arc::new(ReaderSim::start(&at("reader.sock")).context("the reader")?);
+        let reader = Arc::new(Pn532Sim::start(&at("reader.tty"), Timing::PACED, plan.cards.clone()).context("the reader")?);
         let (board_name, template) = template(plan.board.as_deref())?;
         let nexo = template.get("terminal").and_then(|t| t.get("kind")).and_then(toml::Value::as_str) == Some("nexo");
         let start = if nexo { TerminalSim::start_nexo } else { TerminalSim::start };
@@ -62,7 +65,7 @@ impl AllSims {
         let board = Arc::new(BoardSim::start(&at("board.pty")).context("the board")?);
         let link = plan.to.map(|to| LinkSim::start(free, to).context("the link").map(Arc::new)).transpose()?;
         let mut controls = vec![
-            serve_for(&at("reader.ctl"), &reader, ReaderSim::obey)?,
+            serve_for(&at("reader.ctl"), &reader, Pn532Sim::obey)?,
             serve_for(&at("terminal.ctl"), &terminal, TerminalSim::obey)?,
             serve_for(&at("printer.ctl"), &printer, PrinterSim::obey)?,
             serve_for(&at("board.ctl"), &board, BoardSim::obey)?,
@@ -84,7 +87,7 @@ impl AllSims {
     pub fn addresses(&self) -> serde_json::Value {
         serde_json::json!({
             "ready": true,
-            "reader": self.run.join("reader.sock"),
+            "reader": self.run.join("reader.tty"),
             "terminal": self.terminal.address().to_string(),
             "printer": self.printer.address().to_string(),
             "peripherals": self.run.join("board.pty"),
@@ -95,7 +98,6 @@ impl AllSims {
 
     fn write_board(&self, name: &str, mut board: toml::Table) -> Result<()> {
         for (table, key, value) in [
-            ("reader", "socket", "reader.sock".to_owned()),
             ("terminal", "address", self.terminal.address().to_string()),
             ("printer", "address", self.printer.address().to_string()),
             ("peripherals", "path", "board.pty".to_owned()),
@@ -108,6 +110,13 @@ impl AllSims {
         if let (Some(pin), Some(terminal)) = (self.terminal.pin(), board.get_mut("terminal").and_then(toml::Value::as_table_mut))
         {
             terminal.insert("certificate_sha256".to_owned(), pin.hex().into());
+        }
+        if let Some(reader) = board.get_mut("reader") {
+            *reader = toml::toml! { kind = "nfc" }.into();
+            let sidecar = programs()?.join("nfc-sidecar").display().to_string();
+            for (key, value) in [("tty", "reader.tty".to_owned()), ("program", sidecar)] {
+                reader.as_table_mut().into_iter().for_each(|reader| drop(reader.insert(key.to_owned(), value.clone().into())));
+            }
         }
         let path = self.board_config();
         let text = format!("# Made by kiosk-sim from {name}; made again at its next start.\n{board}");
@@ -125,4 +134,11 @@ fn template(from: Option<&Path>) -> Result<(String, toml::Table)> {
     let name = from.map_or("the demo's board-config".into(), |p| p.display().to_string());
     let board = text.parse().with_context(|| name.clone())?;
     Ok((name, board))
+}
+
+/// Where the programs of this project lie that were built beside this one.
+fn programs() -> Result<PathBuf> {
+    let me = std::env::current_exe().context("where this program is")?;
+    let folder = me.parent().context("this program has no folder")?;
+    Ok(if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder }.to_owned())
 }

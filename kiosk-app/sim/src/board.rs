@@ -4,6 +4,7 @@
 use crate::{
     control::{Answer, unknown},
     lock,
+    pty::Pty,
 };
 use peripheral_icd::{Features, Firmware, ResetCause, Signal, pins, provision};
 use peripheral_logic::{
@@ -13,15 +14,12 @@ use peripheral_logic::{
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::{Mode, OFlags},
+    fs::OFlags,
     io::Errno,
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{OptionalActions, tcgetattr, tcsetattr},
 };
 use std::{
     io,
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -31,7 +29,6 @@ use std::{
 #[derive(Debug)]
 pub struct BoardSim {
     shared: Arc<Shared>,
-    path: PathBuf,
 }
 
 /// What is on the bench.
@@ -70,9 +67,7 @@ pub struct BoardState {
 
 #[derive(Debug)]
 struct Shared {
-    pty: OwnedFd,
-    /// Kept open, so that a kiosk that closes its end does not hang up the line.
-    _slave: OwnedFd,
+    pty: Pty,
     inner: Mutex<Inner>,
     changed: Condvar,
 }
@@ -114,6 +109,12 @@ const APPROACH: Duration = Duration::from_millis(330);
 /// Keys in the order of their bits.
 const KEYS: [&str; 5] = ["up", "down", "select", "back", "help"];
 
+impl Drop for BoardSim {
+    fn drop(&mut self) {
+        self.shared.pty.hide();
+    }
+}
+
 impl BoardSim {
     /// Makes a pty and a symbolic link `path` to it; when this returns, it can be opened.
     ///
@@ -128,13 +129,13 @@ impl BoardSim {
     /// # Errors
     /// As [`BoardSim::start`].
     pub fn start_with(path: &Path, plan: BoardPlan) -> io::Result<Self> {
-        let (pty, slave) = open_pty(path)?;
+        let pty = Pty::open(path)?;
+        rustix::fs::fcntl_setfl(&pty, OFlags::RDWR | OFlags::NONBLOCK)?;
         let mut flash = Chip::new();
         if let Some(key) = &plan.update_key {
             flash.place(provision::AT, &provision::page(key));
         }
-        let shared =
-            Shared { pty, _slave: slave, inner: Mutex::new(Inner::new(plan, flash, ResetCause::Power)), changed: Condvar::new() };
+        let shared = Shared { pty, inner: Mutex::new(Inner::new(plan, flash, ResetCause::Power)), changed: Condvar::new() };
         let shared = Arc::new(shared);
         let inside = Arc::downgrade(&shared);
         thread::Builder::new().name("board".into()).spawn(move || {
@@ -142,7 +143,7 @@ impl BoardSim {
                 shared.turn();
             }
         })?;
-        Ok(Self { shared, path: path.to_owned() })
+        Ok(Self { shared })
     }
 
     /// What can be seen of the board from outside.
@@ -205,12 +206,6 @@ impl BoardSim {
             inner = self.shared.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         self.shared.sample(&mut inner);
-    }
-}
-
-impl Drop for BoardSim {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -324,24 +319,6 @@ impl Shared {
             }
         }
     }
-}
-
-/// A pty that does not block, and the other end of it as `path` and held open.
-fn open_pty(path: &Path) -> io::Result<(OwnedFd, OwnedFd)> {
-    let pty = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
-    grantpt(&pty)?;
-    unlockpt(&pty)?;
-    rustix::fs::fcntl_setfl(&pty, OFlags::RDWR | OFlags::NONBLOCK)?;
-    let name = ptsname(&pty, vec![])?;
-    let slave = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
-    let mut raw = tcgetattr(&slave)?;
-    raw.make_raw();
-    tcsetattr(&slave, OptionalActions::Now, &raw)?;
-    if std::fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink()) {
-        std::fs::remove_file(path)?;
-    }
-    std::os::unix::fs::symlink(PathBuf::from(name.to_string_lossy().into_owned()), path)?;
-    Ok((pty, slave))
 }
 
 /// NOR flash as memory. It holds a program of nothing, which is what runs.

@@ -3,7 +3,7 @@
 //!
 //! | Simulator | Channel and protocol | Control lines |
 //! |---|---|---|
-//! | [`ReaderSim`] | Unix stream, the sidecar's JSON lines | `place jane`, `place ivan`, `place stranger`, `place bank`, `remove`, `lost`, `back` |
+//! | [`Pn532Sim`] | pty, frames of the PN532 | `place jane` (and the other cards of [`Card`]), `remove`, `remove before 3`, `remove after 3`, `unplug`, `plug`, `fault junk` (and others), `well` |
 //! | [`TerminalSim`] | TCP, ZVT; or nexo's messages over HTTPS | `mode approve`, `mode decline`, `mode silent`, `mode cut`, `mode deaf`, `mode manual`; in manual mode `approve`, `decline`, `timeout`; `delay MS`, `enquiry truth`, `enquiry deny`, `enquiry unsupported`, `numbering restart`, `numbering continue`, `hand AMOUNT`, `close`, `card NUMBER` |
 //! | [`PrinterSim`] | TCP, ESC/POS into a file, status queries answered | `paper ok`, `paper low`, `paper out` |
 //! | [`BoardSim`] | pty, peripheral-icd; what it does is `peripheral_logic::Board` | `presence on`, `presence off`, `headphones on`, `headphones off`, `door open`, `door closed`, `light 0` to `light 100`, `key up`, `key down`, `key select`, `key back`, `key help` |
@@ -25,17 +25,18 @@ mod board;
 mod card;
 pub mod control;
 mod link;
+pub mod nfc;
 pub mod paper;
 mod printer;
-mod reader;
+mod pty;
 mod terminal;
 
 pub use all::{AllSims, Plan};
 pub use board::{BoardPlan, BoardSim, BoardState};
 pub use card::Card;
 pub use link::LinkSim;
+pub use nfc::Pn532Sim;
 pub use printer::{Paper, PrinterSim};
-pub use reader::ReaderSim;
 pub use terminal::{Decision, Kind, Mode, TerminalSim, Transaction};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

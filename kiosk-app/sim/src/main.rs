@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use kiosk_sim::{AllSims, BoardSim, Card, LinkSim, Mode, Plan, PrinterSim, ReaderSim, TerminalSim, control};
+use kiosk_sim::{AllSims, BoardSim, Card, LinkSim, Mode, Plan, Pn532Sim, PrinterSim, TerminalSim, control, nfc};
 use serde_json::json;
 use std::{
     io::Write,
@@ -25,14 +25,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The card reader's process: JSON lines over a Unix stream.
+    /// A card reader: a PN532 on a pseudo-terminal, with cards.
     Reader {
-        /// Socket on which kiosks connect.
+        /// Symbolic link to the pseudo-terminal.
         #[arg(long)]
-        socket: PathBuf,
+        tty: PathBuf,
         /// Control socket.
         #[arg(long)]
         control: PathBuf,
+        /// Answers at once instead of at the pace of the wire and the radio.
+        #[arg(long)]
+        instant: bool,
+        #[command(flatten)]
+        keys: CardKeys,
     },
     /// A payment terminal: ZVT over TCP, or nexo's messages over HTTPS.
     Terminal {
@@ -93,6 +98,8 @@ enum Command {
         #[arg(long)]
         board: Option<PathBuf>,
         #[command(flatten)]
+        keys: CardKeys,
+        #[command(flatten)]
         script: Script,
     },
     /// Prints the pseudonym that a kiosk with this tenant key makes of a demo card.
@@ -100,7 +107,7 @@ enum Command {
         /// File with the 32-byte key as 64 hex digits.
         #[arg(long)]
         tenant_key_file: PathBuf,
-        /// jane, ivan or stranger.
+        /// jane, ivan, stranger, ring, four, app.
         #[arg(long)]
         card: String,
         /// Version of the key.
@@ -115,6 +122,31 @@ enum Command {
         /// The line.
         line: Vec<String>,
     },
+}
+
+/// What the demo's cards were issued with: drawn anew where no file is named.
+#[derive(clap::Args)]
+struct CardKeys {
+    /// File with the key that the cards' own keys are derived from, 32 hex digits.
+    #[arg(long, requires = "picc_key_file")]
+    card_master_file: Option<PathBuf>,
+    /// File with the key of what a card says of itself, 32 hex digits.
+    #[arg(long, requires = "card_master_file")]
+    picc_key_file: Option<PathBuf>,
+}
+
+impl CardKeys {
+    fn load(&self) -> Result<nfc::Keys> {
+        let (Some(master), Some(picc)) = (&self.card_master_file, &self.picc_key_file) else {
+            return nfc::Keys::draw().context("the system gives no random numbers");
+        };
+        Ok(nfc::Keys { master: card_key(master)?, picc: card_key(picc)? })
+    }
+}
+
+fn card_key(file: &Path) -> Result<card_auth::Key> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    card_auth::Key::from_hex(text.trim()).with_context(|| format!("{}: a card key is 32 hex digits", file.display()))
 }
 
 #[derive(clap::Args)]
@@ -135,9 +167,10 @@ fn main() -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match Arguments::parse().command {
-        Command::Reader { socket, control } => {
-            let sim = Arc::new(ReaderSim::start(&socket)?);
-            serve(&control, &sim, ReaderSim::obey, &json!({"ready": true, "reader": socket}))
+        Command::Reader { tty, control, instant, keys } => {
+            let timing = if instant { nfc::Timing::INSTANT } else { nfc::Timing::PACED };
+            let sim = Arc::new(Pn532Sim::start(&tty, timing, keys.load()?)?);
+            serve(&control, &sim, Pn532Sim::obey, &json!({"ready": true, "reader": tty}))
         }
         Command::Terminal { nexo, listen, control, script } => {
             let delay = Duration::from_millis(script.delay_ms);
@@ -161,9 +194,9 @@ fn main() -> Result<()> {
             let ready = json!({"ready": true, "link": sim.address().to_string()});
             serve(&control, &sim, LinkSim::obey, &ready)
         }
-        Command::All { run, to, board, script } => {
+        Command::All { run, to, board, keys, script } => {
             let delay = Duration::from_millis(script.delay_ms);
-            let all = AllSims::start(&Plan { run, to, board, mode: script.mode, delay })?;
+            let all = AllSims::start(&Plan { run, to, board, cards: keys.load()?, mode: script.mode, delay })?;
             until_told(&all.addresses())
         }
         Command::Token { tenant_key_file, card, key_version } => {
@@ -207,14 +240,11 @@ fn until_told(ready: &serde_json::Value) -> Result<()> {
 fn token(key_file: &Path, card: &str, key_version: u16) -> Result<String> {
     let text = std::fs::read_to_string(key_file).with_context(|| key_file.display().to_string())?;
     let key = key(text.trim()).with_context(|| format!("{}: a tenant key is 64 hex digits", key_file.display()))?;
-    let uid = Card::named(card).with_context(|| format!("there is no card '{card}'; there are jane, ivan, stranger"))?.uid();
-    let uid = uid.context("nothing is read of a bank card, so it has no pseudonym")?;
-    Ok(card_auth::pseudonym(&key, key_version, card_auth::TagKind::Uid, &uid)?)
+    let card = Card::named(card).with_context(|| format!("there is no card '{card}'; see `kiosk-sim token --help`"))?;
+    let (kind, id) = card.id().context("this card proves nothing and says nothing that stays, so it has no pseudonym")?;
+    Ok(card_auth::pseudonym(&key, key_version, kind, &id)?)
 }
 
 fn key(hex: &str) -> Option<[u8; 32]> {
-    let digits: Option<Vec<u8>> = hex.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect();
-    let bytes: Vec<u8> = digits?.chunks_exact(2).map(|pair| (pair[0] << 4) | pair[1]).collect();
-    (hex.len() == 64).then_some(())?;
-    bytes.try_into().ok()
+    card_auth::hex::array(hex)
 }

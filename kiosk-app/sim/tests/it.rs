@@ -9,6 +9,5 @@ mod it {
     mod paper;
     mod printer;
     mod program;
-    mod reader;
     mod terminal;
 }

@@ -15,7 +15,7 @@ use anyhow::Result;
 use kiosk_core::{
     CommandOutcome, DeviceEvent, Intent, Service, Stage, Tender,
     catalogue::Allergen,
-    device::{DeviceKind, Health},
+    device::{CardRefusal, DeviceKind, Health},
 };
 use slint::ComponentHandle as _;
 
@@ -117,8 +117,10 @@ pub(super) const ALL: &[View] = &[
     view("still-there", Stage::Checkout, |r| r.checkout().wait(60_000).wait(6_000)),
     view("person-called", Stage::Checkout, |r| r.checkout().intent(Intent::CallPerson)),
     view("bank-card", Stage::Browse, |r| r.browse().device(DeviceEvent::BankCardSeen)),
+    view("random-card", Stage::Browse, |r| r.browse().device(DeviceEvent::CardRefused(CardRefusal::RandomNumber))),
+    view("card-not-genuine", Stage::Browse, |r| r.browse().device(DeviceEvent::CardRefused(CardRefusal::NotGenuine))),
     view("unknown-card", Stage::Browse, |r| {
-        r.browse().card().device(DeviceEvent::Identified { token: "1:ab".to_owned(), guest: None })
+        r.browse().card().device(DeviceEvent::Identified { token: "1:ab".to_owned(), guest: None, proven: false })
     }),
     view("pay", Stage::Paying, |r| r.checkout().pay()),
     View { terminal: Some(Side::Left), ..view("pay-left", Stage::Paying, |r| r.checkout().pay()) },

@@ -1,6 +1,7 @@
 //! Signed profiles: what a kiosk is given of a visitor, in an envelope that it can check without us.
 
 use crate::{
+    cards,
     people::visitor::{self, history},
     store::Result,
 };
@@ -15,14 +16,16 @@ pub(crate) fn issue(connection: &Connection, key: &SigningKey, profile: Profile,
     let survivor = profile.visitor.clone();
     let personal = profile.consent >= Consent::Personal;
     let history = personal.then(|| visitor::recent_visits(connection, &survivor)).transpose()?.map(|visits| history(&visits));
+    let tokens = visitor::tokens(connection, &survivor)?;
     let issued = IssuedProfile {
-        tokens: visitor::tokens(connection, &survivor)?,
         store: store.to_owned(),
         issued: time::rfc3339(now_ms),
         expires: time::rfc3339(now_ms + VALID_MS),
         lease: None,
         history,
         tier: visitor::tier(connection, &survivor)?,
+        card_keys: cards::of(connection, &tokens)?,
+        tokens,
         profile: for_device(profile),
     };
     Ok(Envelope::sign(PROFILE_PAYLOAD_TYPE, &serde_json::to_vec(&issued)?, key))

@@ -27,6 +27,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Derives the keys of single guest cards. Never given to a device.
+pub(crate) const PURPOSE_CARD_MASTER: &str = "card-master";
+
 /// The key that signs profiles: read, or made.
 pub(crate) fn profile_key(data: &Path) -> anyhow::Result<SigningKey> {
     Ok(SigningKey::from_bytes(&secret(data, "profile.key")?))
@@ -59,7 +62,7 @@ impl FleetKeys {
 
     /// A scoped key in hex: the imported one, or the one derived for purpose and version.
     pub(crate) fn scoped(&self, purpose: &str, version: u32) -> anyhow::Result<String> {
-        let length = if purpose == PURPOSE_PICC_DATA { 16 } else { 32 };
+        let length = if matches!(purpose, PURPOSE_PICC_DATA | PURPOSE_CARD_MASTER) { 16 } else { 32 };
         let path = self.data.join(format!("{purpose}.{version}.key"));
         match std::fs::read_to_string(&path) {
             Ok(text) => {

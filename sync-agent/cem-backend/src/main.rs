@@ -24,6 +24,7 @@
 
 mod alive;
 mod backup;
+mod cards;
 mod cli;
 mod devices;
 mod enrol;

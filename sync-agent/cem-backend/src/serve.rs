@@ -1,7 +1,9 @@
 //! `cem-backend serve`: the composition root.
 
 use crate::{
-    alive, feed, http, keys, store,
+    alive,
+    cards::CardKeys,
+    feed, http, keys, store,
     tls::{Certificate, Files, TlsListener},
 };
 use anyhow::Context;
@@ -52,10 +54,12 @@ async fn serve(
     let address = listener.local_addr()?;
     let certificate = options.tls.map(Certificate::load).transpose()?;
     let (stop, stopping) = watch::channel(false);
+    let cards = CardKeys::of(&fleet)?;
     let app = http::App {
         store: store.clone(),
         key: Arc::new(key),
         fleet: Arc::new(fleet),
+        cards: Arc::new(cards),
         limiter: Arc::default(),
         allow_static_staff: options.allow_static_staff,
         stopping: stopping.clone(),

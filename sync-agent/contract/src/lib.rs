@@ -45,7 +45,7 @@ pub use fleet::{
     Acked, COMMAND_PAYLOAD_TYPE, Command, CommandAnswer, CommandKind, CommandOutcome, CommandRefused, Commands, DeviceStatus,
 };
 pub use profile::{
-    ConsentChange, Erasure, Feedback, IssuedProfile, Lease, Note, Page, Profile, ResolveRequest, UsualItem, UsualModifier, Visit,
-    VisitOrder, VisitPayment, Wallet,
+    CardKey, ConsentChange, Erasure, Feedback, IssuedProfile, Lease, Note, Page, Profile, ResolveRequest, UsualItem,
+    UsualModifier, Visit, VisitOrder, VisitPayment, Wallet,
 };
 pub use validate::{Invalid, validate, validate_data};

@@ -140,6 +140,9 @@ pub struct IssuedProfile {
     /// Loyalty tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
+    /// Keys of those of the visitor's cards that have proven themselves to the backend.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub card_keys: Vec<CardKey>,
 }
 
 /// A share of what may be spent, given to one device for a time.
@@ -162,6 +165,25 @@ pub struct Lease {
 pub struct ResolveRequest {
     /// `<key version>:<hex>`: one card under each of the tenant's keys.
     pub tokens: Vec<String>,
+    /// The address that the card made at this tap, where the device has no key to check it: if it is genuine, the profile
+    /// brings the key of this card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The key of one card, for checking what that card says.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardKey {
+    /// The card's pseudonym.
+    pub token: String,
+    /// 16 bytes in hex. It checks messages of this card and opens no other.
+    pub key: String,
+}
+
+impl std::fmt::Debug for CardKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CardKey(..)")
+    }
 }
 
 /// The body of `PUT /v1/visitors/{visitor}/consent`.

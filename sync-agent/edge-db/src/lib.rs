@@ -106,6 +106,7 @@ mod retention;
 mod rows;
 mod salvage;
 mod schema;
+mod taps;
 mod till;
 mod writer;
 

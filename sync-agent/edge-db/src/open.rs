@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) fn modules(self) -> &'static [&'static Module] {
         match self {
-            Self::Kiosk => &[&schema::LOG, &schema::MONEY, &till::TILL],
+            Self::Kiosk => &[&schema::LOG, &schema::MONEY, &till::TILL, &schema::TAPS],
             Self::Agent => &[&schema::LOG, &schema::AGENT],
         }
     }

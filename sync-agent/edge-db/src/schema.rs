@@ -167,6 +167,16 @@ const NOTES_AND_TERMINALS: Step = Step {
             updated_ms INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
+/// The last counter of each guest card that proves itself by messages. In the kiosk's file.
+pub(crate) const TAPS: Module = Module {
+    name: "taps",
+    steps: &[Step {
+        min_reader: 1,
+        sql: "CREATE TABLE taps(card TEXT PRIMARY KEY, counter INTEGER NOT NULL, seen_ms INTEGER NOT NULL) WITHOUT ROWID;
+              CREATE INDEX taps_seen ON taps(seen_ms);",
+    }],
+};
+
 /// What only the agent keeps.
 pub(crate) const AGENT: Module = Module {
     name: "agent",

@@ -50,7 +50,7 @@ impl Shop {
 }
 
 async fn ask(visitors: &Visitors, token: &str) -> Answer {
-    visitors.answer(Ask::Resolve { token: token.into() }).await
+    visitors.answer(Ask::Resolve { token: token.into(), message: None }).await
 }
 
 fn says(answer: &Answer, expected: &Value) -> bool {

@@ -41,7 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("firmware", &["peripheral-icd", "peripheral-logic"]),
     ("sync-agent", &["cem-contract", "edge-db", "fleet-config", "fleet-tuf"]),
     ("fleet", &["cem-contract", "fleet-config", "fleet-tuf", "kiosk-content"]),
-    ("cem-backend", &["cem-contract", "cem-ledger", "fleet-config", "fleet-tuf", "kiosk-content"]),
+    ("cem-backend", &["card-auth", "cem-contract", "cem-ledger", "fleet-config", "fleet-tuf", "kiosk-content"]),
     (
         "cem-tests",
         &[

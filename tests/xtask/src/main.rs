@@ -28,6 +28,7 @@ cargo xtask COMMAND
                            --full adds what takes longer or needs more packages.
   lint                     format, clippy, docs, licences.
   screens [DIR]            a PNG of every view in every size and language (default target/screens).
+  bench tap                from a card on a simulated reader to its proven identity, through the real libnfc.
   bench queue | upload     figures beside peers in the same run: counts, ratios, times.
   bench money              every way in which a card payment can go wrong, and broken journals that must be caught.
   bench kills | power      the long forms: 10,000 kills, 1,000,000 images of a power cut (about an hour each).
@@ -84,7 +85,7 @@ fn main() -> ExitCode {
 }
 
 /// What the demo, the scenarios and the replay run as processes.
-const PROGRAMS: [&str; 5] = ["kiosk-app", "kiosk-sim", "sync-agent", "cem-backend", "fleet"];
+const PROGRAMS: [&str; 6] = ["kiosk-app", "kiosk-sim", "nfc-sidecar", "sync-agent", "cem-backend", "fleet"];
 
 fn build_programs(run: &Run) -> Result<(), Failed> {
     let mut arguments = vec!["build", "--bins", "--package", "cem-tests"];
@@ -131,7 +132,7 @@ fn bench(rest: &[&str]) -> Result<(), Failed> {
     packages::ensure(&run, packages::PYTHON)?;
     packages::ensure(&run, packages::BENCH)?;
     let mut arguments = vec!["build", "--release", "--bins", "--package", "cem-tests"];
-    for program in ["sync-agent", "cem-backend"] {
+    for program in ["sync-agent", "cem-backend", "nfc-sidecar"] {
         arguments.extend(["--package", program]);
     }
     if rest == ["power"] {

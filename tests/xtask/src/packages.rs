@@ -15,6 +15,8 @@ pub(crate) const BUILD: &[Package] = &[
     ("libc6-dev", "C headers"),
     ("pkg-config", "finds libraries"),
     ("libfontconfig-dev", "fonts of the screen"),
+    ("libnfc-dev", "card readers"),
+    ("libclang-dev", "reads libnfc's headers"),
 ];
 
 /// To open a window on X11 or Wayland.

@@ -11,7 +11,7 @@ use super::{Lookup, Overlay, Session, turn::Turn};
 use crate::{
     basket::Draft,
     catalogue::{Article, Catalogue, Lang},
-    device::{Assurance, Consent, DeviceKind, Guest, Method, UsualItem},
+    device::{Assurance, CardRefusal, Consent, DeviceKind, Guest, Method, UsualItem},
     draft::QUANTITY_MAX,
     effect::{Effect, Signal},
     event::{By, Event, Problem, Stage, Trigger},
@@ -59,9 +59,23 @@ impl Session {
         self.notice(turn, Problem::BankCardAtReader);
     }
 
-    pub(super) fn identified(&mut self, turn: &mut Turn<'_>, token: &str, guest: Option<Guest>) {
+    /// A look-up that still runs goes on: it was begun by another card.
+    pub(super) fn card_refused(&mut self, turn: &mut Turn<'_>, why: CardRefusal) {
+        self.touch(turn);
+        let problem = match why {
+            CardRefusal::RandomNumber => Problem::RandomCard,
+            CardRefusal::NotTaken => Problem::CardNotTaken,
+            CardRefusal::NotGenuine => Problem::CardNotGenuine,
+        };
+        self.notice(turn, problem);
+    }
+
+    pub(super) fn identified(&mut self, turn: &mut Turn<'_>, token: &str, guest: Option<Guest>, proven: bool) {
         let Some(visit) = self.visit.as_deref_mut() else { return };
-        let Some(lookup) = visit.lookup.take_if(|l| l.token == token) else { return };
+        let Some(mut lookup) = visit.lookup.take_if(|l| l.token == token) else { return };
+        if proven {
+            lookup.assurance = Assurance::High;
+        }
         let in_time = !lookup.late && turn.now.mono_ms < lookup.until_ms;
         if !lookup.late {
             turn.signal(Signal::Idle);

@@ -325,7 +325,8 @@ impl Session {
                 self.card_seen(turn, token, method, assurance, counter);
             }
             DeviceEvent::BankCardSeen => self.bank_card_seen(turn),
-            DeviceEvent::Identified { token, guest } => self.identified(turn, &token, guest),
+            DeviceEvent::CardRefused(why) => self.card_refused(turn, why),
+            DeviceEvent::Identified { token, guest, proven } => self.identified(turn, &token, guest, proven),
             DeviceEvent::TerminalStatus { attempt, code } => self.terminal_status(turn, attempt, code),
             DeviceEvent::Printed { order, health } => self.printed(turn, order, health),
             DeviceEvent::Health(kind, health) => self.health(kind, health),

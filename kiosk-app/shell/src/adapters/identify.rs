@@ -3,11 +3,18 @@
 
 use super::Wires;
 use crate::{
-    guest::{Found, LookUp},
+    cards::CardPolicy,
+    guest::LookUp,
     supervise::supervised,
+    verify::{Handed, TapCounters, check},
 };
-use kiosk_core::DeviceEvent;
+use card_auth::SunMessage;
+use kiosk_core::{
+    DeviceEvent,
+    device::{Assurance, CardRefusal, Guest},
+};
 use std::{
+    sync::Arc,
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread::JoinHandle,
     time::Duration,
@@ -32,7 +39,8 @@ pub(crate) enum Resolved {
 /// The agent, as little of it as is needed.
 pub(crate) trait AgentSide: Send {
     /// Asks the agent, who asks the backend, within the budget.
-    fn resolve(&mut self, token: &str) -> Resolved;
+    /// `message` goes with it where the card could not be checked here.
+    fn resolve(&mut self, token: &str, message: Option<&str>) -> Resolved;
     /// Looks into the agent's visitor cache on disk.
     fn cached(&mut self, token: &str) -> Option<String>;
 }
@@ -50,18 +58,75 @@ impl IdentifyHand {
 }
 
 /// Starts the thread.
-pub(crate) fn start(agent: Box<dyn AgentSide>, look_up: LookUp, wires: Wires) -> std::io::Result<(IdentifyHand, JoinHandle<()>)> {
+pub(crate) fn start(asking: Asking, wires: Wires) -> std::io::Result<(IdentifyHand, JoinHandle<()>)> {
     let (tokens, queue) = sync_channel(QUEUE);
     let stopping = wires.stopping.clone();
-    let mut worker = Worker { agent, look_up, wires, queue };
+    let mut worker = Worker { asking, wires, queue };
     // A look-up that panics has no answer; the core's budget ends it.
     let thread = supervised("identify", stopping, || {}, move || worker.run())?;
     Ok((IdentifyHand(tokens), thread))
 }
 
+/// What a look-up needs.
+pub(crate) struct Asking {
+    pub(crate) agent: Box<dyn AgentSide>,
+    pub(crate) look_up: LookUp,
+    pub(crate) policy: CardPolicy,
+    pub(crate) counters: Arc<dyn TapCounters>,
+    pub(crate) handed: Handed,
+}
+
+/// How a look-up ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// Who it is, and how far that is proven. `None`: nobody is known by this card.
+    Known(Option<Guest>, Assurance),
+    /// The card is not genuine.
+    Refused(CardRefusal),
+    /// Nobody can say.
+    Unsaid,
+}
+
+impl Asking {
+    /// Looks up, and checks the card where that was not possible before.
+    ///
+    /// 'Nobody knows this card' is said only where the backend said so. Where it could not be asked and the cache does not
+    /// know the card, nothing is said, and the core goes on anonymously when its budget is spent: a guest who is known
+    /// elsewhere must not be told that they are not.
+    pub(crate) fn settle(&mut self, token: &str) -> Settled {
+        let tap = self.handed.of(token);
+        let (found, envelope) = match self.agent.resolve(token, tap.message.as_deref()) {
+            Resolved::Unknown => return Settled::Known(None, tap.assurance),
+            Resolved::Profile(envelope) => (self.look_up.fresh(&envelope, token), Some(envelope)),
+            Resolved::Unavailable => (None, None),
+        };
+        let (found, envelope) = match (found, envelope) {
+            (Some(found), Some(envelope)) => (found, envelope),
+            _ => {
+                let Some(envelope) = self.agent.cached(token) else { return Settled::Unsaid };
+                let Some(found) = self.look_up.stored(&envelope, token) else { return Settled::Unsaid };
+                (found, envelope)
+            }
+        };
+        let assurance = match tap.message.and_then(|message| self.proven(&message, &envelope, token)) {
+            Some(Err(refusal)) => return Settled::Refused(refusal),
+            Some(Ok(())) => Assurance::High,
+            None => tap.assurance,
+        };
+        Settled::Known(found.and_then(|guest| self.policy.allowed(guest, assurance)), assurance)
+    }
+
+    /// Whether the message is genuine; `None` where the profile brings no key for it.
+    fn proven(&mut self, message: &str, envelope: &str, token: &str) -> Option<Result<(), CardRefusal>> {
+        let picc_key = self.policy.picc_key.as_ref()?;
+        let key = self.look_up.card_key(envelope, token)?;
+        let message = SunMessage::from_url(message).ok()?;
+        Some(check(&message, picc_key, &key, token, &*self.counters).map(drop))
+    }
+}
+
 struct Worker {
-    agent: Box<dyn AgentSide>,
-    look_up: LookUp,
+    asking: Asking,
     wires: Wires,
     queue: Receiver<String>,
 }
@@ -77,23 +142,15 @@ impl Worker {
         }
     }
 
-    /// 'Nobody knows this card' is said only where the backend said so. Where it could not be asked and the cache does not
-    /// know the card, nothing is said, and the core goes on anonymously when its budget is spent: a guest who is known
-    /// elsewhere must not be told that they are not.
     fn identify(&mut self, token: String) {
-        let guest = match self.agent.resolve(&token) {
-            Resolved::Unknown => Some(None),
-            Resolved::Profile(envelope) => self.look_up.fresh(&envelope, &token).or_else(|| self.look_into_cache(&token)),
-            Resolved::Unavailable => self.look_into_cache(&token),
-        };
-        if let Some(guest) = guest {
-            self.wires.send(DeviceEvent::Identified { token, guest });
+        match self.asking.settle(&token) {
+            Settled::Known(guest, assurance) => {
+                self.wires.send(DeviceEvent::Identified { token, guest, proven: assurance == Assurance::High });
+            }
+            // The look-up has no answer; the core's budget ends it.
+            Settled::Refused(refusal) => self.wires.send(DeviceEvent::CardRefused(refusal)),
+            Settled::Unsaid => {}
         }
-    }
-
-    fn look_into_cache(&mut self, token: &str) -> Found {
-        let envelope = self.agent.cached(token)?;
-        self.look_up.stored(&envelope, token)
     }
 }
 
@@ -101,14 +158,18 @@ impl Worker {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{adapters::test_wires, guest::test_profile};
+    use crate::{
+        adapters::test_wires,
+        guest::test_profile,
+        verify::{Tap, tests::Memory},
+    };
 
     struct Fake {
         says: Resolved,
         cache: Option<String>,
     }
     impl AgentSide for Fake {
-        fn resolve(&mut self, _: &str) -> Resolved {
+        fn resolve(&mut self, _: &str, _: Option<&str>) -> Resolved {
             self.says.clone()
         }
         fn cached(&mut self, _: &str) -> Option<String> {
@@ -120,7 +181,12 @@ mod tests {
     fn heard(says: Resolved, cache: Option<String>) -> Option<DeviceEvent> {
         let (_, token, look_up) = test_profile();
         let (wires, heard) = test_wires();
-        let (hand, thread) = start(Box::new(Fake { says, cache }), look_up, wires).unwrap();
+        let handed = Handed::default();
+        handed.put(&token, Tap { assurance: Assurance::High, message: None });
+        let counters = Arc::new(Memory::default());
+        let agent = Box::new(Fake { says, cache });
+        let asking = Asking { agent, look_up, policy: CardPolicy::default(), counters, handed };
+        let (hand, thread) = start(asking, wires).unwrap();
         hand.identify(token);
         drop(hand);
         thread.join().unwrap();

@@ -11,15 +11,14 @@ mod terminal;
 
 pub(crate) use backend::Look;
 pub(crate) use desk::DeskSide;
-pub(crate) use identify::{AgentSide, Resolved};
+pub(crate) use identify::{AgentSide, Asking, Resolved, Settled};
 
 use crate::{
     clock::Clock,
     engine::{Errand, Ports},
-    guest::LookUp,
     mailbox::{Message, Refused, Sender},
-    pseudonym::Pseudonyms,
     supervise::Stopping,
+    verify::Verifier,
 };
 use board::BoardHand;
 use identify::IdentifyHand;
@@ -100,11 +99,11 @@ impl HealthReport {
 /// Hardware that is fitted, and who is asked about cards.
 #[derive(Default)]
 pub(crate) struct Fitted {
-    pub(crate) reader: Option<(Box<dyn TagReader>, Pseudonyms)>,
+    pub(crate) reader: Option<(Box<dyn TagReader>, Verifier)>,
     pub(crate) terminal: Option<Box<dyn PaymentTerminal>>,
     pub(crate) printer: Option<(Box<dyn ReceiptPrinter>, Render)>,
     pub(crate) board: Option<(Box<dyn Peripherals>, Arc<dyn Clock>)>,
-    pub(crate) agent: Option<(Box<dyn AgentSide>, LookUp)>,
+    pub(crate) agent: Option<Asking>,
     pub(crate) backend: Option<Look>,
     pub(crate) desk: Option<DeskSide>,
 }
@@ -127,8 +126,8 @@ impl Hands {
     /// nobody is sent to it.
     pub(crate) fn start(fitted: Fitted, wires: &Wires, currency: SharedCurrency) -> std::io::Result<Self> {
         let mut hands = Self { terminal: None, printer: None, board: None, identify: None, desk: None, currency };
-        if let Some((reader, pseudonyms)) = fitted.reader {
-            reader::start(reader, pseudonyms, wires.clone())?;
+        if let Some((reader, verifier)) = fitted.reader {
+            reader::start(reader, verifier, wires.clone())?;
         }
         if let Some(terminal) = fitted.terminal {
             let (hand, _) = terminal::start(terminal, wires.clone())?;
@@ -146,8 +145,8 @@ impl Hands {
             let (hand, _) = board::start(board, clock, wires.clone())?;
             hands.board = Some(hand);
         }
-        if let Some((agent, look_up)) = fitted.agent {
-            let (hand, _) = identify::start(agent, look_up, wires.clone())?;
+        if let Some(asking) = fitted.agent {
+            let (hand, _) = identify::start(asking, wires.clone())?;
             hands.identify = Some(hand);
         }
         if let Some(side) = fitted.desk {

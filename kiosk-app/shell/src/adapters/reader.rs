@@ -1,12 +1,12 @@
-//! The thread `reader`: cards in the field become pseudonyms here, and nothing else of them leaves this file.
+//! The thread `reader`: cards in the field are checked and become pseudonyms.
 
 use super::{HealthReport, Wires};
-use crate::{pseudonym::Pseudonyms, supervise::supervised};
+use crate::{supervise::supervised, verify::Verifier};
 use kiosk_core::{
     DeviceEvent,
-    device::{Assurance, DeviceKind, Health, Method},
+    device::{DeviceKind, Health},
 };
-use kiosk_devices::{ReaderError, ReaderLine, Tag, TagReader};
+use kiosk_devices::{ReaderError, ReaderLine, TagReader};
 use std::{thread::JoinHandle, time::Duration};
 
 /// The wait for the next line; the reader itself tells a silent sidecar from a quiet one.
@@ -15,17 +15,17 @@ const WAIT: Duration = Duration::from_millis(250);
 const LOST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Starts the thread.
-pub(crate) fn start(reader: Box<dyn TagReader>, pseudonyms: Pseudonyms, wires: Wires) -> std::io::Result<JoinHandle<()>> {
+pub(crate) fn start(reader: Box<dyn TagReader>, verifier: Verifier, wires: Wires) -> std::io::Result<JoinHandle<()>> {
     let mut report = HealthReport::new(DeviceKind::Reader);
     let to_lost = wires.clone();
     let stopping = wires.stopping.clone();
-    let mut worker = Worker { reader, pseudonyms, wires, health: HealthReport::new(DeviceKind::Reader) };
+    let mut worker = Worker { reader, verifier, wires, health: HealthReport::new(DeviceKind::Reader) };
     supervised("reader", stopping, move || report.always(Health::Lost, &to_lost), move || worker.run())
 }
 
 struct Worker {
     reader: Box<dyn TagReader>,
-    pseudonyms: Pseudonyms,
+    verifier: Verifier,
     wires: Wires,
     health: HealthReport,
 }
@@ -51,26 +51,14 @@ impl Worker {
         self.health.say(health, &self.wires);
         match line {
             ReaderLine::Tap(tag) => {
-                if let Some(event) = seen(&tag, &self.pseudonyms) {
+                if let Some(event) = self.verifier.see(&tag, &mut *self.reader) {
                     self.wires.send(event);
                 }
             }
             ReaderLine::BankCard => self.wires.send(DeviceEvent::BankCardSeen),
             ReaderLine::Down { why } => tracing::warn!(why, "the reader's process runs, its reader does not"),
             ReaderLine::Up { reader } => tracing::info!(reader, "the reader works"),
-            ReaderLine::Gone | ReaderLine::Beat => {}
-        }
-    }
-}
-
-/// What the core is told of a card: a pseudonym. Until a secure message has been checked by its key, the number that a
-/// card says of itself is all that is known of it, whatever kind it is: an identifier that can be copied.
-fn seen(tag: &Tag, pseudonyms: &Pseudonyms) -> Option<DeviceEvent> {
-    match pseudonyms.of_uid(tag.uid.bytes()) {
-        Ok(token) => Some(DeviceEvent::CardSeen { token, method: Method::Uid, assurance: Assurance::Low, counter: None }),
-        Err(why) => {
-            tracing::info!(%why, "a tap was left out");
-            None
+            ReaderLine::Gone | ReaderLine::Beat | ReaderLine::Answer { .. } => {}
         }
     }
 }
@@ -79,8 +67,9 @@ fn seen(tag: &Tag, pseudonyms: &Pseudonyms) -> Option<DeviceEvent> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{adapters::test_wires, config::TenantKey};
-    use kiosk_devices::{TagKind, Uid};
+    use crate::{adapters::test_wires, verify::tests::test_verifier};
+    use kiosk_core::device::{Assurance, CardRefusal, Method};
+    use kiosk_devices::{ExchangeError, Tag, TagKind, Uid};
     use std::collections::VecDeque;
 
     struct Lines {
@@ -94,10 +83,13 @@ mod tests {
                 Err(ReaderError::Timeout)
             })
         }
+        fn exchange(&mut self, _: &[u8], _: Duration) -> Result<Vec<u8>, ExchangeError> {
+            Err(ExchangeError::Lost("no card".into()))
+        }
     }
 
     fn tap(uid: &[u8]) -> Result<ReaderLine, ReaderError> {
-        Ok(ReaderLine::Tap(Tag { kind: TagKind::Uid, uid: Uid::new(uid).unwrap(), url: None }))
+        Ok(ReaderLine::Tap(Tag { number: 1, kind: TagKind::Uid, uid: Uid::new(uid).unwrap(), url: None, data: Vec::new() }))
     }
 
     #[test]
@@ -113,13 +105,14 @@ mod tests {
             Ok(ReaderLine::Gone),
         ]);
         let reader = Lines { left: lines, wires: wires.clone() };
-        let thread = start(Box::new(reader), Pseudonyms::new(TenantKey { version: 3, bytes: [7; 32] }), wires).unwrap();
+        let thread = start(Box::new(reader), test_verifier(None), wires).unwrap();
         thread.join().unwrap();
         assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Reader, Health::Ok));
         let DeviceEvent::CardSeen { token, method: Method::Uid, assurance: Assurance::Low, counter: None } = heard.event() else {
             panic!("no card was seen")
         };
         assert!(token.starts_with("3:") && !token.to_uppercase().contains("DE5F1E"), "{token}");
+        assert_eq!(heard.event(), DeviceEvent::CardRefused(CardRefusal::RandomNumber));
         assert_eq!(heard.event(), DeviceEvent::BankCardSeen);
         assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Reader, Health::Lost));
         assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Reader, Health::Ok));

@@ -51,7 +51,7 @@ fn each_simulator_also_runs_alone() {
     let at = |name: &str| path(&dir.path().join(name));
     let control = ["--control".to_owned(), at("x.ctl")];
     for arguments in [
-        vec!["reader".to_owned(), "--socket".into(), at("r.sock")],
+        vec!["reader".to_owned(), "--tty".into(), at("r.tty"), "--instant".into()],
         vec!["terminal".into(), "--listen".into(), "127.0.0.1:0".into(), "--mode".into(), "manual".into()],
         vec!["printer".into(), "--listen".into(), "127.0.0.1:0".into(), "--out".into(), at("out.bin")],
         vec!["board".into(), "--pty".into(), at("b.pty")],
@@ -74,7 +74,7 @@ fn the_pseudonym_of_a_demo_card_is_that_of_card_auth() {
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
     };
     let uid = kiosk_sim::Card::Jane.uid().unwrap();
-    let expect = card_auth::pseudonym(&[0x1F; 32], 1u16, card_auth::TagKind::Uid, &uid).unwrap();
+    let expect = card_auth::pseudonym(&[0x1F; 32], 1u16, card_auth::TagKind::Ntag424, &uid).unwrap();
     assert_eq!(token("jane"), Some(expect));
     assert_ne!(token("jane"), token("ivan"));
     assert_eq!(token("bank"), None);

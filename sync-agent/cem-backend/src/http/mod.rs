@@ -17,7 +17,7 @@ mod staff;
 mod stores;
 mod visitors;
 
-use crate::{enrol::Limiter, keys::FleetKeys, store::Store};
+use crate::{cards::CardKeys, enrol::Limiter, keys::FleetKeys, store::Store};
 use axum::{
     Router,
     extract::{MatchedPath, Request},
@@ -39,6 +39,8 @@ pub(crate) struct App {
     pub(crate) fleet: Arc<FleetKeys>,
     /// Bounds wrong enrolment codes.
     pub(crate) limiter: Arc<Limiter>,
+    /// What guest cards are made with.
+    pub(crate) cards: Arc<CardKeys>,
     /// Static staff tokens are for tests and demonstrations only.
     pub(crate) allow_static_staff: bool,
     /// Turns true when the program stops, so that long polls end.

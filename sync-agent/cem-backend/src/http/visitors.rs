@@ -8,7 +8,7 @@ use super::{
     query::ListQuery,
 };
 use crate::{
-    issue,
+    cards, issue,
     people::{self, Touched, consent as consents, erase as erasure, visitor},
     store::{self, now_ms},
     tokens::Scope,
@@ -34,10 +34,11 @@ const MAX_NOTE: usize = 2_000;
 pub(super) async fn resolve(State(app): State<App>, headers: HeaderMap, request: Body) -> Result<Json<Envelope>, HttpError> {
     let caller = Caller::of(&app, &headers).await?;
     let store = caller.device()?.0.to_owned();
-    let ResolveRequest { tokens } = body::json(request).await?;
+    let ResolveRequest { tokens, message } = body::json(request).await?;
     if tokens.is_empty() || tokens.len() > limits::RESOLVE_TOKENS {
         return Err(HttpError::bad(format!("tokens holds 1 to {} tokens", limits::RESOLVE_TOKENS)));
     }
+    let proven = message.and_then(|message| app.cards.proven(&message)).zip(tokens.first().cloned());
     let here = store.clone();
     let found = app.store.read(move |connection| {
         for token in tokens {
@@ -50,9 +51,15 @@ pub(super) async fn resolve(State(app): State<App>, headers: HeaderMap, request:
     });
     let Some((survivor, known)) = found.await? else { return Err(HttpError::not_found("no visitor holds these tokens")) };
     let now = now_ms();
-    if !known {
+    if !known || proven.is_some() {
         let (survivor, store) = (survivor.clone(), store.clone());
         let comes = move |connection: &Connection| {
+            if let Some((key, token)) = &proven {
+                // Every device of the visitor's stores gets the key with the next version of the profile.
+                if cards::keep(connection, token, key)? {
+                    visitor::tell_anew(connection, &survivor)?;
+                }
+            }
             visitor::comes_to(connection, &survivor, &store)?;
             visitor::refold(connection, &survivor, now)
         };

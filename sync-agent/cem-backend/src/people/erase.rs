@@ -305,6 +305,7 @@ fn forget(connection: &Connection, touched: &mut Touched, member: &str) -> Resul
     }
     scrub_where(connection, "visitor = ?1", member)?;
     for delete in [
+        "DELETE FROM card WHERE token IN (SELECT token FROM claim WHERE visitor = ?1)",
         "DELETE FROM claim WHERE visitor = ?1",
         "DELETE FROM consent WHERE visitor = ?1",
         "DELETE FROM ledger WHERE visitor = ?1",

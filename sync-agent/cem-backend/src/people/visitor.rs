@@ -87,6 +87,13 @@ fn merge(connection: &Connection, other: &str, survivor: &str, now_ms: i64) -> R
     Ok(())
 }
 
+/// The next fold gives the profile a new version, whether it changes or not.
+pub(crate) fn tell_anew(connection: &Connection, id: &str) -> Result<()> {
+    let sql = "UPDATE visitor SET profile = '{}' WHERE id = (SELECT survivor FROM visitor WHERE id = ?1)";
+    connection.prepare_cached(sql)?.execute([id])?;
+    Ok(())
+}
+
 /// A visitor is known in a store from now on: the store's devices keep the profile.
 pub(crate) fn comes_to(connection: &Connection, id: &str, store: &str) -> Result<()> {
     let mut insert = connection.prepare_cached(
@@ -94,9 +101,7 @@ pub(crate) fn comes_to(connection: &Connection, id: &str, store: &str) -> Result
     )?;
     if insert.execute([id, store])? > 0 {
         // Whoever is new in a store is told to it, even if the profile itself does not change.
-        connection
-            .prepare_cached("UPDATE visitor SET profile = '{}' WHERE id = (SELECT survivor FROM visitor WHERE id = ?1)")?
-            .execute([id])?;
+        tell_anew(connection, id)?;
     }
     Ok(())
 }

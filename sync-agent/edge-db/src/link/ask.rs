@@ -40,6 +40,9 @@ pub enum Ask {
     Resolve {
         /// `<key version>:<hex>`.
         token: String,
+        /// The card's own message, where the kiosk lacks the key to check it: the backend answers with that card's key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
     },
     /// Forget this visitor: erasure arrived. Agent to kiosk.
     Forget {

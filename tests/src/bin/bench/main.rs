@@ -5,6 +5,7 @@ use cem_tests::{kills, money, proc};
 use clap::{Parser, Subcommand};
 
 mod queue;
+mod tap;
 mod upload;
 
 #[derive(Parser)]
@@ -43,6 +44,18 @@ enum Bench {
         #[arg(long, default_value_t = money::SCHEDULES)]
         schedules: u64,
     },
+    /// From a card on the simulated reader to its proven identity, through the real libnfc.
+    Tap {
+        /// How many taps at the pace of wire and radio.
+        #[arg(long, default_value_t = 200)]
+        taps: usize,
+        /// Looks for a card between the first and the last taps without any pace.
+        #[arg(long, default_value_t = 100_000)]
+        polls: u64,
+        /// How many first and last taps.
+        #[arg(long, default_value_t = 1000)]
+        drift_taps: usize,
+    },
     /// Catching up over a long wire, beside syslog-ng with a disk buffer.
     Upload {
         /// How many events of real baskets are waiting.
@@ -59,6 +72,7 @@ fn main() -> Result<()> {
         Bench::Queue { seconds, rounds, fsync_ms } => queue::run(seconds, rounds, fsync_ms),
         Bench::Kills { kills, seed } => killed(kills, seed),
         Bench::Money { schedules } => paid(schedules),
+        Bench::Tap { taps, polls, drift_taps } => tap::run(taps, polls, drift_taps),
         Bench::Upload { events, round_trip_ms } => upload::run(events, round_trip_ms),
     }
 }
