@@ -70,6 +70,29 @@ pub enum Command {
 /// What is done with guests' cards.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Nfc {
+    /// Make guests' cards of blank ones on the reader, one line of JSON for each that is laid on; asks for your PIN on standard
+    /// input. A card that is taken away too soon is laid on again. The kiosk must not be running
+    Issue {
+        /// The kiosk's own file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+
+        /// Your staff number
+        #[arg(long, value_name = "NUMBER")]
+        staff: String,
+
+        /// How many
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=500))]
+        count: u16,
+
+        /// Whose card it is; without, cards are made for whoever comes
+        #[arg(long, value_name = "ID", conflicts_with = "count")]
+        visitor: Option<String>,
+
+        /// The visitor's other cards are lost: they are blocked with this
+        #[arg(long, requires = "visitor")]
+        replaces: bool,
+    },
     /// One line of JSON for each tap: what it proves, and how long that took. The kiosk must not be running
     Watch {
         /// The kiosk's own file

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-only
 //! What the program does beside showing the screens.
 
-use crate::stop;
+use crate::{args::Nfc, stop};
 use anyhow::{Context as _, Result};
 use kiosk_shell::{
-    KioskConfig,
+    IssueOrder, KioskConfig,
     check::{Verdict, check as try_devices},
 };
 use std::{
@@ -34,6 +34,28 @@ pub(crate) fn check(board: &Path) -> Result<ExitCode> {
         n => println!("{n} to be put right"),
     }
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One line of JSON for each card that is laid on, until there are enough of them or the process is asked to end.
+///
+/// # Errors
+/// A sentence that says what is missing, or who may not.
+pub(crate) fn issue(config: &KioskConfig, order: &Nfc) -> Result<ExitCode> {
+    let Nfc::Issue { staff, count, visitor, replaces, .. } = order else { return Ok(ExitCode::FAILURE) };
+    eprintln!("PIN of {staff}:");
+    let pin = kiosk_shell::read_pin()?;
+    let order =
+        IssueOrder { staff: staff.clone(), pin, visitor: visitor.clone(), replaces: *replaces, count: *count };
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = stop.clone();
+    stop::on_signal(move || told.store(true, Ordering::Relaxed))?;
+    let mut out = std::io::stdout();
+    kiosk_shell::issue(config, &order, &stop, |line| {
+        if writeln!(out, "{}", line.to_json()).and_then(|()| out.flush()).is_err() {
+            stop.store(true, Ordering::Relaxed);
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One line of JSON for each tap, until the process is asked to end.

@@ -42,6 +42,7 @@ pub fn main() -> ExitCode {
         None => run(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Check { board }) => commands::check(board),
         Some(Command::Nfc(Nfc::Watch { config })) => load(config).and_then(|config| commands::watch(&config)),
+        Some(Command::Nfc(issue @ Nfc::Issue { config, .. })) => load(config).and_then(|config| commands::issue(&config, issue)),
     };
     match done {
         Ok(code) => code,

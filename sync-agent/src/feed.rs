@@ -1,5 +1,5 @@
-//! The store's feed, as far as the agent itself needs it: who works here, and that there are new keys. One long poll after
-//! the other, so that a leaver is out within seconds while the backend is in reach.
+//! The store's feed, as far as the agent itself needs it: who works here, which cards were lost, and that there are new keys.
+//! One long poll after the other, so that a leaver and a lost card are out within seconds while the backend is in reach.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use cem_contract::{Page, Problem};
 use serde_json::Value;
 use tracing::{info, warn};
 
+use crate::cards::Cards;
 use crate::commands::Orders;
 use crate::enrol::Enrolled;
 use crate::http::{Answer, Client};
@@ -39,6 +40,8 @@ pub struct Feed {
     pub client: Client,
     /// Takes rosters.
     pub staff: Staff,
+    /// Takes lost cards.
+    pub cards: Cards,
     /// Takes the command that comes when this device is turned away.
     pub orders: Orders,
 }
@@ -63,6 +66,7 @@ impl Feed {
     pub async fn refresh(self) -> anyhow::Result<()> {
         loop {
             self.staff.refresh().await?;
+            self.cards.refresh().await?;
             self.fetch_keys().await?;
             self.staff.send_changes().await?;
             tokio::select! {
@@ -97,6 +101,7 @@ impl Feed {
         for item in page.items {
             match item["kind"].as_str() {
                 Some("staff") => self.staff.take(&item["envelope"]).await?,
+                Some("card_blocked") => self.cards.block(item["token"].as_str().unwrap_or_default()).await?,
                 // The place is not moved on before they are here: they would be missed until the next refresh.
                 Some("keys") if !self.fetch_keys().await? => return Ok(false),
                 // Orders, articles, tasks, visitors: others follow those.
@@ -114,7 +119,7 @@ impl Feed {
     async fn begin(&self, answer: &Answer) -> anyhow::Result<bool> {
         let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) else { return Ok(false) };
         let Some(next) = problem.extra.get("next").and_then(Value::as_str) else { return Ok(false) };
-        if !(self.staff.refresh().await? && self.fetch_keys().await?) {
+        if !(self.staff.refresh().await? && self.cards.refresh().await? && self.fetch_keys().await?) {
             return Ok(false);
         }
         self.store.set_note(CURSOR, next.to_owned()).await?;

@@ -193,8 +193,35 @@ impl Client {
         self.request(Method::POST, path, Some((content_type, None, body)), None).await
     }
 
+    /// As somebody who has signed in here: `staff` is the value of `CEM-Staff`. With a body `POST` of JSON, else `GET`.
+    ///
+    /// # Errors
+    /// When there is no complete answer.
+    pub async fn as_staff(
+        &self,
+        staff: &str,
+        path: &str,
+        body: Option<Vec<u8>>,
+        timeout: Duration,
+    ) -> Result<Answer, Failure> {
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let body = body.map(|body| ("application/json", None, body));
+        self.request_as(Some(staff), method, path, body, Some(timeout)).await
+    }
+
     async fn request(
         &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Option<&'static str>, Vec<u8>)>,
+        timeout: Option<Duration>,
+    ) -> Result<Answer, Failure> {
+        self.request_as(None, method, path, body, timeout).await
+    }
+
+    async fn request_as(
+        &self,
+        staff: Option<&str>,
         method: Method,
         path: &str,
         body: Option<(&'static str, Option<&'static str>, Vec<u8>)>,
@@ -203,6 +230,9 @@ impl Client {
         let token = self.token.header().map_err(Failure::Token)?;
         let url = self.base.join(path).map_err(|e| Failure::Path(e.to_string()))?;
         let mut request = self.http.request(method, url).header(AUTHORIZATION, token);
+        if let Some(staff) = staff {
+            request = request.header("CEM-Staff", staff);
+        }
         if let Some((kind, encoding, body)) = body {
             request = request.header(CONTENT_TYPE, kind).body(body);
             if let Some(encoding) = encoding {

@@ -16,6 +16,7 @@
 //! - [`run`] puts all of it together, [`supervise`] names and watches the tasks.
 
 pub mod alive;
+pub mod cards;
 pub mod clock;
 pub mod commands;
 pub mod config;

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 
 use crate::alive;
+use crate::cards::Cards;
 use crate::commands::{End, Orders};
 use crate::config::Config;
 use crate::control::{Holder, Server};
@@ -233,7 +234,8 @@ async fn report_copy(fleet: &Fleet, store: &Store) -> anyhow::Result<()> {
 
 fn start_fleet(fleet: &Fleet, store: &Store, client: &Client, tasks: &mut Tasks) {
     let Fleet { enrolled, orders, staff, .. } = fleet.clone();
-    let feed = Feed { enrolled, store: store.clone(), client: client.clone(), staff, orders: orders.clone() };
+    let cards = Cards::new(client.clone(), store.clone(), staff.clone());
+    let feed = Feed { enrolled, store: store.clone(), client: client.clone(), staff, cards, orders: orders.clone() };
     tasks.spawn("feed", feed.clone().follow());
     tasks.spawn("refresh", feed.refresh());
     tasks.spawn("retire", orders.retire());
@@ -257,9 +259,11 @@ fn serve_questions(
     let shown = path.display().to_string();
     let server = AskServer::bind(path, &who_may_ask(config)?)
         .with_context(|| format!("{shown}: cannot listen for the kiosk's questions"))?;
-    Ok(server.serve(move |ask| match &fleet {
-        Some(fleet) => answer(fleet, ask).unwrap_or_else(|ask| runtime.block_on(visitors.answer(ask))),
-        None => runtime.block_on(visitors.answer(ask)),
+    let cards = fleet.as_ref().map(|fleet| Cards::new(client.clone(), store.clone(), fleet.staff.clone()));
+    Ok(server.serve(move |ask| match (&fleet, &cards, ask) {
+        (_, Some(cards), Ask::Cards { staff, want }) => runtime.block_on(cards.answer(staff, *want)),
+        (Some(fleet), _, ask) => answer(fleet, ask).unwrap_or_else(|ask| runtime.block_on(visitors.answer(ask))),
+        (None, _, ask) => runtime.block_on(visitors.answer(ask)),
     })?)
 }
 

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use cem_contract::{Envelope, Erasure, IssuedProfile, Page, ResolveRequest, time};
+use cem_contract::cards::CARD_BLOCKED_PROBLEM;
+use cem_contract::{Envelope, Erasure, IssuedProfile, Page, Problem, ResolveRequest, time};
 use edge_db::CachedProfile;
 use edge_db::link::{Answer, Ask, AskClient};
 use serde_json::Value;
@@ -67,7 +68,7 @@ impl Visitors {
     /// Answers a question of the kiosk.
     pub async fn answer(&self, ask: Ask) -> Answer {
         match ask {
-            Ask::Resolve { token, message } => self.resolve(token, message).await,
+            Ask::Resolve { token, message, older } => self.resolve(token, older, message).await,
             Ask::Ping => self.ping().await,
             _ => Answer::Unavailable,
         }
@@ -80,14 +81,12 @@ impl Visitors {
         if online { Answer::Done } else { Answer::Unavailable }
     }
 
-    async fn resolve(&self, token: String, message: Option<String>) -> Answer {
-        let cached = match self.store.cached(token.clone()).await {
-            Ok(cached) => cached,
-            Err(error) => {
-                warn!(%error, "the visitor cache cannot be read");
-                None
-            }
-        };
+    /// `older`: the same card under the tenant's older keys.
+    async fn resolve(&self, token: String, older: Vec<String>, message: Option<String>) -> Answer {
+        let cached = self.cached(&token).await;
+        if cached.is_none() && !older.is_empty() {
+            return self.resolve_older(token, older, message).await;
+        }
         if let Some(known) = &cached
             && message.is_none()
             && self.is_current(&token)
@@ -96,14 +95,42 @@ impl Visitors {
         }
         // With something in hand the guest need not wait for the whole budget.
         let budget = if cached.is_some() { self.budget / 2 } else { self.budget };
-        match self.ask_backend(&token, message, budget).await {
+        match self.ask_backend(vec![token.clone()], message, budget).await {
             Found::Profile(fresh) => {
                 self.remember(token);
                 profile(&fresh)
             }
             Found::Nobody => Answer::Unknown,
+            Found::Blocked => Answer::Blocked,
             Found::NoAnswer => cached.as_deref().map_or(Answer::Unavailable, profile),
         }
+    }
+
+    /// The tenant's key has a new version, and this card was not seen since: the backend learns its new name by this question.
+    async fn resolve_older(&self, token: String, older: Vec<String>, message: Option<String>) -> Answer {
+        let names: Vec<String> = std::iter::once(token.clone()).chain(older.iter().cloned()).collect();
+        match self.ask_backend(names, message, self.budget).await {
+            Found::Profile(fresh) => {
+                self.remember(token);
+                return profile(&fresh);
+            }
+            Found::Nobody => return Answer::Unknown,
+            Found::Blocked => return Answer::Blocked,
+            Found::NoAnswer => {}
+        }
+        for name in older {
+            if let Some(known) = self.cached(&name).await {
+                return profile(&known);
+            }
+        }
+        Answer::Unavailable
+    }
+
+    async fn cached(&self, token: &str) -> Option<Vec<u8>> {
+        self.store.cached(token.to_owned()).await.unwrap_or_else(|error| {
+            warn!(%error, "the visitor cache cannot be read");
+            None
+        })
     }
 
     /// The profile was fetched a moment ago, or the store's list of changes was read to its end a moment ago.
@@ -121,8 +148,8 @@ impl Visitors {
         recent.by_token.insert(token, Instant::now());
     }
 
-    async fn ask_backend(&self, token: &str, message: Option<String>, budget: Duration) -> Found {
-        let request = ResolveRequest { tokens: vec![token.to_owned()], message };
+    async fn ask_backend(&self, tokens: Vec<String>, message: Option<String>, budget: Duration) -> Found {
+        let request = ResolveRequest { tokens, message };
         let Ok(body) = serde_json::to_vec(&request) else { return Found::NoAnswer };
         let Ok(answer) = self.client.post_json("v1/visitors/resolve", body, Some(budget)).await else { return Found::NoAnswer };
         match answer.status {
@@ -136,7 +163,8 @@ impl Visitors {
                 }
             },
             // Only the backend says 404 as problem+json; anything on the way says it in its own words.
-            404 if serde_json::from_slice::<cem_contract::Problem>(&answer.body).is_ok() => Found::Nobody,
+            404 if serde_json::from_slice::<Problem>(&answer.body).is_ok() => Found::Nobody,
+            403 if serde_json::from_slice::<Problem>(&answer.body).is_ok_and(|p| p.kind == CARD_BLOCKED_PROBLEM) => Found::Blocked,
             _ => Found::NoAnswer,
         }
     }
@@ -258,6 +286,7 @@ impl Visitors {
 enum Found {
     Profile(Vec<u8>),
     Nobody,
+    Blocked,
     NoAnswer,
 }
 

@@ -11,6 +11,8 @@ mod clocks;
 mod clone;
 #[path = "it/enrol.rs"]
 mod enrol;
+#[path = "it/issuing.rs"]
+mod issuing;
 #[path = "it/kills.rs"]
 mod kills;
 #[path = "it/money.rs"]

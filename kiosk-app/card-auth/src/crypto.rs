@@ -6,6 +6,7 @@ use aes::{
 };
 use core::fmt;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroize as _;
 
 /// Bytes of a key and of a block.
 pub(crate) const BLOCK: usize = 16;
@@ -13,7 +14,7 @@ pub(crate) const BLOCK: usize = 16;
 /// One block.
 pub(crate) type Block = [u8; BLOCK];
 
-/// An AES-128 key. Not shown by `Debug`, compared in constant time.
+/// An AES-128 key. Not shown by `Debug`, compared in constant time, wiped when dropped.
 #[derive(Clone)]
 pub struct Key(Block);
 
@@ -105,6 +106,12 @@ impl Key {
     pub(crate) fn short_mac(&self, parts: &[&[u8]]) -> [u8; 8] {
         let mac = self.cmac(parts);
         core::array::from_fn(|at| mac[2 * at + 1])
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

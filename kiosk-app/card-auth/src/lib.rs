@@ -5,6 +5,7 @@
 //! | [`sun`] | the message that an NTAG 424 DNA makes at each tap: read, checked, and made (for simulators) |
 //! | [`ev2`] | mutual authentication and secure messaging, both sides |
 //! | [`ntag424`] | commands, key slots and file settings for issuing cards |
+//! | [`issue`] | making a guest card of a blank one, from wherever it was interrupted |
 //! | [`diversify`] | a key of its own for each card (AN10922) |
 //! | [`hce`] | challenge and response of a telephone with the shop's application |
 //!
@@ -28,6 +29,7 @@ pub mod diversify;
 pub mod ev2;
 pub mod hce;
 pub mod hex;
+pub mod issue;
 pub mod ntag424;
 pub mod sun;
 

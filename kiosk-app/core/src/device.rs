@@ -1,7 +1,7 @@
 //! What hardware says, already translated by the adapters: no card number and no UID comes in here.
 
 use crate::{
-    desk::Answer,
+    desk::{Answer, CardAnswer, CardStep},
     ids::Id,
     staff::SignInResult,
     terminal::{CommandOutcome, Enquiry},
@@ -41,6 +41,8 @@ pub enum CardRefusal {
     NotTaken,
     /// Its message is forged, or was used before.
     NotGenuine,
+    /// It was reported lost.
+    Blocked,
 }
 
 /// What a guest has agreed to; each level includes those before it.
@@ -292,6 +294,15 @@ pub enum DeviceEvent {
         /// What was read.
         answer: Answer,
     },
+    /// The answer to [`crate::Effect::Cards`].
+    Cards {
+        /// Which question.
+        request: u32,
+        /// What became of it.
+        answer: CardAnswer,
+    },
+    /// A card lay on the reader while cards are made.
+    CardStep(CardStep),
     /// The badges of those who work here now: a badge in this list opens the desk instead of a visit.
     Badges(Vec<String>),
     /// A device came, went, or changed.

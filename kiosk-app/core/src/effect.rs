@@ -2,7 +2,7 @@
 //! [`crate::Input::EffectFailed`].
 
 use crate::{
-    desk::Query,
+    desk::{CardErrand, Query},
     device::Consent,
     event::Event,
     ids::Id,
@@ -106,6 +106,15 @@ pub enum Effect {
         staff: String,
         /// The PIN.
         pin: Pin,
+    },
+    /// Something about guests' cards, in the name of who is signed in; answered by [`crate::DeviceEvent::Cards`].
+    Cards {
+        /// Which question.
+        request: u32,
+        /// Staff number.
+        staff: String,
+        /// What.
+        errand: CardErrand,
     },
     /// Nobody is signed in any more: the shell forgets the assertion.
     SignOut,

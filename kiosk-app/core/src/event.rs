@@ -84,6 +84,7 @@ pub enum Problem {
     RandomCard,
     CardNotTaken,
     CardNotGenuine,
+    CardBlocked,
     UnknownCard,
     CannotRecord,
     SoldOut,

@@ -220,11 +220,15 @@ pub enum Act {
     ManageStaff,
     /// Device tests, logs, queue, versions.
     Service,
+    /// Make guests' cards and bind them.
+    IssueCards,
+    /// Block a guest's lost cards.
+    BlockCards,
 }
 
 impl Act {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::SeeOrders,
         Self::Reprint,
         Self::TakeCash,
@@ -243,6 +247,8 @@ impl Act {
         Self::ZReport,
         Self::ManageStaff,
         Self::Service,
+        Self::IssueCards,
+        Self::BlockCards,
     ];
 
     /// The word in config, events and rows.
@@ -266,6 +272,8 @@ impl Act {
             Self::ZReport => "z_report",
             Self::ManageStaff => "manage_staff",
             Self::Service => "service",
+            Self::IssueCards => "issue_cards",
+            Self::BlockCards => "block_cards",
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     adapters::{AgentSide, Look, Resolved},
     config::AgentPaths,
     guest::LookUp,
-    verify::CardKeys,
+    verify::{CardKeys, Tap},
 };
 use edge_db::{
     Outbox,
@@ -38,11 +38,13 @@ impl Link {
 }
 
 impl AgentSide for Link {
-    fn resolve(&mut self, token: &str, message: Option<&str>) -> Resolved {
-        let ask = Ask::Resolve { token: token.to_owned(), message: message.map(str::to_owned) };
+    fn resolve(&mut self, token: &str, tap: &Tap) -> Resolved {
+        let Tap { message, older, .. } = tap.clone();
+        let ask = Ask::Resolve { token: token.to_owned(), message, older };
         match self.client.ask(&ask, ASK_BUDGET) {
             Ok(Answer::Profile { envelope }) => Resolved::Profile(envelope.get().to_owned()),
             Ok(Answer::Unknown) => Resolved::Unknown,
+            Ok(Answer::Blocked) => Resolved::Blocked,
             Ok(_) => Resolved::Unavailable,
             Err(error) => {
                 tracing::info!(%error, "the agent did not say who this is");
@@ -76,6 +78,13 @@ impl CardKeys for CachedKeys {
     fn file_key(&mut self, token: &str) -> Option<card_auth::Key> {
         let envelope = edge_db::cached_profile(&self.agent_db, token, BUSY).ok()??;
         self.look_up.card_key(std::str::from_utf8(&envelope).ok()?, token)
+    }
+
+    fn is_blocked(&mut self, tokens: &[String]) -> bool {
+        edge_db::is_card_blocked(&self.agent_db, tokens, BUSY).unwrap_or_else(|error| {
+            tracing::warn!(%error, "lost cards cannot be looked up");
+            false
+        })
     }
 }
 
@@ -151,13 +160,13 @@ mod tests {
         let ask = dir.path().join("ask");
         let mut link = Link::new(&ask, &dir.path().join("agent.db"));
         let mut backend = backend_at(&ask);
-        assert_eq!((link.resolve("1:00ff", None), backend()), (Resolved::Unavailable, Health::Lost));
+        assert_eq!((link.resolve("1:00ff", &Tap::default()), backend()), (Resolved::Unavailable, Health::Lost));
         let serve = AskServer::bind(&ask, &[]).unwrap().serve(|ask| match ask {
             Ask::Ping => Answer::Done,
             _ => Answer::Unknown,
         });
         let _serve = serve.unwrap();
-        assert_eq!((link.resolve("1:00ff", None), backend()), (Resolved::Unknown, Health::Ok));
+        assert_eq!((link.resolve("1:00ff", &Tap::default()), backend()), (Resolved::Unknown, Health::Ok));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! [cards]                              # optional, as is each key
 //! picc_key_file = "picc.key"           # 16 bytes as 32 hex digits, mode 0600; without it no secure message is read
 //! session = false                      # true: mutual authentication at each tap, beyond the card's message
+//! address = "cem.example/t"            # host and path written into cards that are issued here; without it none are
 //! four_byte = false                    # ids of four bytes: whoever gets hold of the tenant's key can guess them all
 //! high = ["earn", "name", "usual"]     # an identity that is proven
 //! low = ["earn"]                       # one that can be copied
@@ -21,6 +22,8 @@ pub struct CardPolicy {
     pub picc_key: Option<Key>,
     /// A card whose key is known proves itself by mutual authentication, too.
     pub session: bool,
+    /// Host and path that cards issued here lead to; `None`: no cards are issued here.
+    pub address: Option<String>,
     /// Ids of four bytes count.
     pub four_byte: bool,
     /// What a proven identity may do.
@@ -45,6 +48,7 @@ pub enum Right {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RawCards {
     pub(crate) picc_key_file: Option<PathBuf>,
+    pub(crate) address: Option<String>,
     session: bool,
     four_byte: bool,
     high: Vec<Right>,
@@ -54,14 +58,14 @@ pub(crate) struct RawCards {
 impl Default for RawCards {
     fn default() -> Self {
         let high = vec![Right::Earn, Right::Name, Right::Usual];
-        Self { picc_key_file: None, session: false, four_byte: false, high, low: vec![Right::Earn] }
+        Self { picc_key_file: None, address: None, session: false, four_byte: false, high, low: vec![Right::Earn] }
     }
 }
 
 impl RawCards {
     pub(crate) fn with_key(self, picc_key: Option<Key>) -> CardPolicy {
-        let Self { session, four_byte, high, low, .. } = self;
-        CardPolicy { picc_key, session, four_byte, high, low }
+        let Self { address, session, four_byte, high, low, .. } = self;
+        CardPolicy { picc_key, address, session, four_byte, high, low }
     }
 }
 

@@ -241,6 +241,10 @@ impl KioskConfig {
         check_range("session.still_there_s", raw.session.still_there_s, 3, 120)?;
         check_range("session.done_s", raw.session.done_s, 3, 120)?;
         let bytes = read_tenant_key(&from.join(&raw.cem.tenant_key_file))?;
+        if raw.cards.address.as_deref().is_some_and(|base| crate::issue::address(base).is_none()) {
+            let why = "is no host and path that fits on a card, such as 'cem.example/t'".to_owned();
+            return Err(Fault::new("cards.address", why));
+        }
         let picc_key = raw.cards.picc_key_file.as_ref().map(|file| read_picc_key(&from.join(file))).transpose()?;
         let data = from.join(raw.data);
         let uids = raw.agent.as_ref().map(|agent| who_may_ask(&agent.users)).transpose()?.unwrap_or_default();

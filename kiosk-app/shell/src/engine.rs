@@ -20,7 +20,7 @@ use crate::{
 use edge_db::{Class, Commit, TillRows};
 use kiosk_core::{
     Catalogue, Command, DeviceEvent, Effect, Enquiry, Id, Input, Intent, Kiosk, Now, Paper, Record, Signal, Snapshot,
-    desk::{Answer, Query},
+    desk::{Answer, CardAnswer, CardErrand, Query},
     device::DeviceKind,
     session::Failure,
     staff::{Credential, Pin, SignInResult},
@@ -80,6 +80,15 @@ pub enum Errand {
         /// What.
         query: Query,
     },
+    /// Something about guests' cards.
+    Cards {
+        /// Which question.
+        request: u32,
+        /// Who wants it: a staff number.
+        staff: String,
+        /// What.
+        errand: CardErrand,
+    },
     /// Forget who is signed in.
     SignOut,
 }
@@ -91,7 +100,8 @@ impl Errand {
             Self::SignIn { request, .. } => Some(DeviceEvent::SignedIn { request, result: SignInResult::NoRoster }),
             Self::ChoosePin { request, .. } => Some(DeviceEvent::PinChosen { request, taken: false }),
             Self::Look { request, .. } => Some(DeviceEvent::Found { request, answer: Answer::Failed }),
-            Self::SignOut => None,
+            Self::Cards { errand: CardErrand::Stop, .. } | Self::SignOut => None,
+            Self::Cards { request, .. } => Some(DeviceEvent::Cards { request, answer: CardAnswer::NotHere }),
         }
     }
 }
@@ -309,6 +319,7 @@ impl Engine {
             Effect::SignIn { request, credential } => return self.errand(Errand::SignIn { request, credential }),
             Effect::ChoosePin { request, staff, pin } => return self.errand(Errand::ChoosePin { request, staff, pin }),
             Effect::Look { request, query } => return self.errand(Errand::Look { request, query }),
+            Effect::Cards { request, staff, errand } => return self.errand(Errand::Cards { request, staff, errand }),
             Effect::SignOut => return self.errand(Errand::SignOut),
             Effect::Print(paper) => (!replay && self.ports.print(paper), DeviceKind::Printer),
             Effect::OpenDrawer => (!replay && self.ports.open_drawer(), DeviceKind::Peripherals),

@@ -18,7 +18,7 @@ impl Pseudonyms {
     ///
     /// # Errors
     /// For a number that identifies nobody.
-    pub(crate) fn of(&self, kind: TagKind, id: &[u8]) -> Result<String, Refusal> {
-        pseudonym(&self.key.bytes, self.key.version, kind, id)
+    pub(crate) fn of(&self, kind: TagKind, id: &[u8]) -> Result<Vec<String>, Refusal> {
+        Ok(vec![pseudonym(&self.key.bytes, self.key.version, kind, id)?])
     }
 }

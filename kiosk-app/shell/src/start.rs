@@ -1,7 +1,7 @@
 //! From a config to what the loop is made of: the disk with what is on it, and the adapters of the board.
 
 use crate::{
-    adapters::{Asking, DeskSide, Fitted, Render},
+    adapters::{Asking, CardDesk, DeskSide, Fitted, Render},
     agent::{CachedKeys, Link, backend_at},
     clock::Clock,
     config::{KioskConfig, SessionTimes},
@@ -9,6 +9,7 @@ use crate::{
     desk,
     engine::{Durability, Engine, NoPorts},
     guest::LookUp,
+    issue::{AgentOffice, Bench, Issuer, address},
     outbox::OutboxJournal,
     pseudonym::Pseudonyms,
     record::{Recorder, Recording},
@@ -238,8 +239,16 @@ pub fn replay(outbox: Arc<Outbox>, config: Config, catalogue: Arc<Catalogue>, wh
 
 /// The thread that reads for the desk and checks PINs. The roster is the agent's, or `staff.json` in the data folder; the
 /// pepper is `staff.pepper` there (hex digits), where there is one.
-pub(crate) fn desk_side(config: &KioskConfig, outbox: Arc<Outbox>, clock: &Arc<dyn Clock>) -> DeskSide {
-    let door = StaffDoor {
+pub(crate) fn desk_side(config: &KioskConfig, bench: &Bench, outbox: Arc<Outbox>, clock: &Arc<dyn Clock>) -> DeskSide {
+    let door = door(config, outbox.clone(), clock);
+    let bench = makes_cards(config).then(|| bench.clone());
+    let cards = config.agent.as_ref().map(|agent| CardDesk::new(&agent.ask, bench));
+    DeskSide { outbox, terminal: format!("{}/terminal", config.device), door, cards }
+}
+
+/// Who works here.
+pub(crate) fn door(config: &KioskConfig, outbox: Arc<Outbox>, clock: &Arc<dyn Clock>) -> StaffDoor {
+    StaffDoor {
         outbox: outbox.clone(),
         store: config.store.clone(),
         keys: config.profile_keys.iter().map(|key| key.public).collect(),
@@ -252,13 +261,29 @@ pub(crate) fn desk_side(config: &KioskConfig, outbox: Arc<Outbox>, clock: &Arc<d
         clock: clock.clone(),
         started_mono_ms: clock.now().mono_ms,
         tries: BTreeMap::new(),
-    };
-    DeskSide { outbox, terminal: format!("{}/terminal", config.device), door }
+    }
+}
+
+/// Whether guests' cards can be made here: there is somebody to ask for keys, and an address to write.
+fn makes_cards(config: &KioskConfig) -> bool {
+    config.agent.is_some() && config.cards.address.is_some()
+}
+
+fn issuer(config: &KioskConfig, bench: &Bench) -> Option<Issuer> {
+    let office = Box::new(AgentOffice::new(&config.agent.as_ref()?.ask));
+    let template = address(config.cards.address.as_deref()?)?;
+    Some(Issuer { office, pseudonyms: pseudonyms(config), template, bench: bench.clone() })
+}
+
+/// Under the keys that this kiosk has.
+pub(crate) fn pseudonyms(config: &KioskConfig) -> Pseudonyms {
+    Pseudonyms::new(config.tenant_key.clone())
 }
 
 /// Opens what the board-config names.
 pub(crate) fn fit(
     config: &KioskConfig,
+    bench: &Bench,
     board: &BoardConfig,
     shown: &Shown,
     clock: &Arc<dyn Clock>,
@@ -267,6 +292,7 @@ pub(crate) fn fit(
     let (verifier, asking) = identity(config, clock, outbox);
     Ok(Fitted {
         reader: open_reader(board).map(|reader| (reader, verifier)),
+        issuer: issuer(config, bench),
         terminal: open_terminal(board),
         printer: open_printer(board).map(|printer| (printer, renderer(board, shown.clone(), clock.clone()))),
         board: open_peripherals(board)
@@ -286,8 +312,7 @@ pub(crate) fn identity(config: &KioskConfig, clock: &Arc<dyn Clock>, outbox: &Ar
         None => Box::new(NoKeys),
     };
     let (counters, handed, policy): (Arc<dyn TapCounters>, _, _) = (outbox.clone(), Handed::default(), config.cards.clone());
-    let pseudonyms = Pseudonyms::new(config.tenant_key.clone());
-    let verifier = Verifier { pseudonyms, policy: policy.clone(), keys, counters: counters.clone(), handed: handed.clone() };
+    let verifier = Verifier { pseudonyms: pseudonyms(config), policy: policy.clone(), keys, counters: counters.clone(), handed: handed.clone() };
     let asking = config.agent.as_ref().map(|paths| {
         let agent = Box::new(Link::new(&paths.ask, &paths.agent_db));
         Asking { agent, look_up: look_up(), policy, counters, handed }

@@ -7,7 +7,7 @@
 //! - Anything else says a number, which can be copied: low assurance.
 
 use crate::{cards::CardPolicy, pseudonym::Pseudonyms};
-use card_auth::{Key, SunMessage, TagKind, ev2, hce, ntag424::KeyNo, sun::SunError};
+use card_auth::{Key, Refusal, SunMessage, TagKind, ev2, hce, ntag424::KeyNo, sun::SunError};
 use edge_db::Outbox;
 use kiosk_core::{
     DeviceEvent,
@@ -29,6 +29,8 @@ const HANDED: usize = 8;
 pub(crate) trait CardKeys: Send {
     /// The file key of the card with this pseudonym.
     fn file_key(&mut self, token: &str) -> Option<Key>;
+    /// True where the card of these names was reported lost.
+    fn is_blocked(&mut self, tokens: &[String]) -> bool;
 }
 
 /// A kiosk without an agent has no cache.
@@ -37,6 +39,10 @@ pub(crate) struct NoKeys;
 impl CardKeys for NoKeys {
     fn file_key(&mut self, _: &str) -> Option<Key> {
         None
+    }
+
+    fn is_blocked(&mut self, _: &[String]) -> bool {
+        false
     }
 }
 
@@ -58,6 +64,15 @@ pub(crate) struct Tap {
     pub(crate) assurance: Assurance,
     /// Not yet checked: the card's key is missing.
     pub(crate) message: Option<String>,
+    /// What the card is called under the tenant's older keys.
+    pub(crate) older: Vec<String>,
+}
+
+impl Default for Tap {
+    /// Proves nothing.
+    fn default() -> Self {
+        Self { assurance: Assurance::Low, message: None, older: Vec::new() }
+    }
 }
 
 /// Taps from the reader's thread to the one that looks up, by token.
@@ -78,7 +93,7 @@ impl Handed {
     pub(crate) fn of(&self, token: &str) -> Tap {
         let taps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = taps.iter().find(|(known, _)| known == token).map(|(_, tap)| tap.clone());
-        found.unwrap_or(Tap { assurance: Assurance::Low, message: None })
+        found.unwrap_or_default()
     }
 }
 
@@ -110,9 +125,14 @@ impl Verifier {
         if claimed.uid != tag.uid.bytes() {
             return Some(Some(DeviceEvent::CardRefused(CardRefusal::NotGenuine)));
         }
-        let token = self.pseudonyms.of(TagKind::Ntag424, &claimed.uid).ok()?;
-        let Some(key) = self.keys.file_key(&token) else {
-            self.handed.put(&token, Tap { assurance: Assurance::Low, message: Some(url.to_owned()) });
+        let names = self.names(TagKind::Ntag424, &claimed.uid).ok()?;
+        if self.keys.is_blocked(&names.all) {
+            return Some(Some(DeviceEvent::CardRefused(CardRefusal::Blocked)));
+        }
+        let (token, older) = names.split();
+        let known = std::iter::once(&token).chain(&older).find_map(|name| self.keys.file_key(name));
+        let Some(key) = known else {
+            self.handed.put(&token, Tap { assurance: Assurance::Low, message: Some(url.to_owned()), older });
             return Some(Some(seen(token, Method::Ntag424, Assurance::Low, Some(claimed.counter))));
         };
         if self.policy.session {
@@ -122,9 +142,9 @@ impl Verifier {
                 Proof::Gone => return Some(None),
             }
         }
-        let event = match check(&message, &picc_key, &key, &token, &*self.counters) {
+        let event = match check(&message, &picc_key, &key, (&token, &older), &*self.counters) {
             Ok(counter) => {
-                self.handed.put(&token, Tap { assurance: Assurance::High, message: None });
+                self.handed.put(&token, Tap { assurance: Assurance::High, message: None, older });
                 seen(token, Method::Ntag424, Assurance::High, Some(counter))
             }
             Err(refusal) => DeviceEvent::CardRefused(refusal),
@@ -140,49 +160,76 @@ impl Verifier {
         if !hce::is_proof(&identity, &challenge, &response) {
             return refused;
         }
-        let token = self.pseudonyms.of(TagKind::Hce, &identity).ok()?;
-        self.handed.put(&token, Tap { assurance: Assurance::High, message: None });
-        Some(seen(token, Method::Hce, Assurance::High, None))
+        let names = self.names(TagKind::Hce, &identity).ok()?;
+        Some(self.seen_without_message(names, Method::Hce, Assurance::High))
     }
 
     /// A number that a card says of itself.
-    fn number(&self, tag: &Tag) -> DeviceEvent {
+    fn number(&mut self, tag: &Tag) -> DeviceEvent {
         if tag.uid.is_random() {
             return DeviceEvent::CardRefused(CardRefusal::RandomNumber);
         }
         if tag.uid.bytes().len() == 4 && !self.policy.four_byte {
             return DeviceEvent::CardRefused(CardRefusal::NotTaken);
         }
-        match self.pseudonyms.of(TagKind::Uid, tag.uid.bytes()) {
-            Ok(token) => {
-                self.handed.put(&token, Tap { assurance: Assurance::Low, message: None });
-                seen(token, Method::Uid, Assurance::Low, None)
-            }
+        match self.names(TagKind::Uid, tag.uid.bytes()) {
+            Ok(names) => self.seen_without_message(names, Method::Uid, Assurance::Low),
             Err(_) => DeviceEvent::CardRefused(CardRefusal::NotTaken),
         }
     }
+
+    /// What proves itself otherwise, or not at all.
+    fn seen_without_message(&mut self, names: Names, method: Method, assurance: Assurance) -> DeviceEvent {
+        if self.keys.is_blocked(&names.all) {
+            return DeviceEvent::CardRefused(CardRefusal::Blocked);
+        }
+        let (token, older) = names.split();
+        self.handed.put(&token, Tap { assurance, message: None, older });
+        seen(token, method, assurance, None)
+    }
+
+    /// What a card is called under each of the tenant's keys.
+    fn names(&self, kind: TagKind, id: &[u8]) -> Result<Names, Refusal> {
+        Ok(Names { all: self.pseudonyms.of(kind, id)? })
+    }
 }
 
-/// Checks a message by the card's key and takes its counter, which is on disk before this returns.
+/// The names of one card, the one to go by first; never empty.
+struct Names {
+    all: Vec<String>,
+}
+
+impl Names {
+    fn split(self) -> (String, Vec<String>) {
+        let mut all = self.all.into_iter();
+        (all.next().unwrap_or_default(), all.collect())
+    }
+}
+
+/// Checks a message by the card's key and takes its counter, which is on disk before this returns. The counter must be new
+/// under each of the card's names: a change of the tenant's key gives nobody a second use of a message.
 pub(crate) fn check(
     message: &SunMessage,
     picc_key: &Key,
     key: &Key,
-    token: &str,
+    (token, older): (&str, &[String]),
     counters: &dyn TapCounters,
 ) -> Result<u32, CardRefusal> {
     let proven = message.verify(picc_key, key).map_err(|error: SunError| {
         tracing::warn!(%error, "a card was refused");
         CardRefusal::NotGenuine
     })?;
-    match counters.take(token, proven.card.counter) {
-        Some(true) => Ok(proven.card.counter),
-        Some(false) => {
-            tracing::warn!("a card was refused: its message was used before");
-            Err(CardRefusal::NotGenuine)
+    for name in std::iter::once(token).chain(older.iter().map(String::as_str)) {
+        match counters.take(name, proven.card.counter) {
+            Some(true) => {}
+            Some(false) => {
+                tracing::warn!("a card was refused: its message was used before");
+                return Err(CardRefusal::NotGenuine);
+            }
+            None => return Err(CardRefusal::NotGenuine),
         }
-        None => Err(CardRefusal::NotGenuine),
     }
+    Ok(proven.card.counter)
 }
 
 fn seen(token: String, method: Method, assurance: Assurance, counter: Option<u32>) -> DeviceEvent {

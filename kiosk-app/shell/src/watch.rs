@@ -40,7 +40,7 @@ pub struct TapLine {
     pub counter: Option<u32>,
     /// From the reader's word to the end of all checks, milliseconds.
     pub ms: u64,
-    /// Why it identifies nobody: `random`, `not_taken`, `not_genuine`, `bank_card`, `left`.
+    /// Why it identifies nobody: `random`, `not_taken`, `not_genuine`, `blocked`, `bank_card`, `left`.
     pub refused: Option<&'static str>,
 }
 
@@ -107,5 +107,6 @@ fn word(why: CardRefusal) -> &'static str {
         CardRefusal::RandomNumber => "random",
         CardRefusal::NotTaken => "not_taken",
         CardRefusal::NotGenuine => "not_genuine",
+        CardRefusal::Blocked => "blocked",
     }
 }

@@ -143,6 +143,7 @@ pub(crate) fn problem(problem: Problem) -> &'static str {
         Problem::RandomCard => "random_card",
         Problem::CardNotTaken => "card_not_taken",
         Problem::CardNotGenuine => "card_not_genuine",
+        Problem::CardBlocked => "card_blocked",
         Problem::UnknownCard => "unknown_card",
         Problem::CannotRecord => "cannot_record",
         Problem::SoldOut => "sold_out",

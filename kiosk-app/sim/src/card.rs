@@ -9,7 +9,7 @@ use card_auth::TagKind;
 /// | `jane` | NTAG 424 DNA, `04A1B2C3D4E580` |
 /// | `ivan` | NTAG 424 DNA, `04B2C3D4E5F681` |
 /// | `stranger` | NTAG 424 DNA, `04C3D4E5F60782`, of the same shop, known to nobody |
-/// | `blank` | NTAG 424 DNA as delivered |
+/// | `blank`, `blank-2`, `blank-3` | NTAG 424 DNA as delivered |
 /// | `ring` | NTAG21x, `04D4E5F6071883`: a number and nothing else |
 /// | `copy` | NTAG21x with Jane's number |
 /// | `four` | an old card with a number of four bytes |
@@ -24,6 +24,8 @@ pub enum Card {
     Ivan,
     Stranger,
     Blank,
+    Blank2,
+    Blank3,
     Ring,
     Copy,
     Four,
@@ -35,12 +37,14 @@ pub enum Card {
 
 impl Card {
     /// The words of the control lines.
-    pub const WORDS: [(&'static str, Self); 11] = [
+    pub const WORDS: [(&'static str, Self); 13] = [
         ("jane", Self::Jane),
         ("ivan", Self::Ivan),
         ("stranger", Self::Stranger),
         ("bank", Self::Bank),
         ("blank", Self::Blank),
+        ("blank-2", Self::Blank2),
+        ("blank-3", Self::Blank3),
         ("ring", Self::Ring),
         ("copy", Self::Copy),
         ("four", Self::Four),
@@ -67,7 +71,10 @@ impl Card {
             Self::Ivan => Some([0x04, 0xB2, 0xC3, 0xD4, 0xE5, 0xF6, 0x81]),
             Self::Stranger => Some([0x04, 0xC3, 0xD4, 0xE5, 0xF6, 0x07, 0x82]),
             Self::Ring => Some([0x04, 0xD4, 0xE5, 0xF6, 0x07, 0x18, 0x83]),
-            Self::Blank | Self::Four | Self::Phone | Self::App | Self::Bank => None,
+            Self::Blank => Some([0x04, 0xB1, 0xA0, 0x00, 0x00, 0x01, 0x90]),
+            Self::Blank2 => Some([0x04, 0xB1, 0xA0, 0x00, 0x00, 0x02, 0x90]),
+            Self::Blank3 => Some([0x04, 0xB1, 0xA0, 0x00, 0x00, 0x03, 0x90]),
+            Self::Four | Self::Phone | Self::App | Self::Bank => None,
         }
     }
 
@@ -78,7 +85,7 @@ impl Card {
             Self::Ring | Self::Copy => Some((TagKind::Uid, self.uid()?.to_vec())),
             Self::Four => Some((TagKind::Uid, vec![0xDE, 0xAD, 0xBE, 0xEF])),
             Self::App => Some((TagKind::Hce, crate::nfc::Phone::with_app(Self::APP_SEED).id()?.to_vec())),
-            Self::Blank | Self::Replay | Self::Phone | Self::Bank => None,
+            Self::Blank | Self::Blank2 | Self::Blank3 | Self::Replay | Self::Phone | Self::Bank => None,
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::ui::view_model::{
 use kiosk_core::{
     ClockQuality, Id, Lang, Minor, Now, Snapshot, Tender,
     desk::{
-        ApprovalView, CashMove, CashView, ClosingView, DeskPage, DeskView, Notice, OrderLine, RefundView, SignInView, TillView,
-        UnknownView,
+        ApprovalView, CardStep, CardsView, CashMove, CashView, ClosingView, DeskPage, DeskView, Holder, MakingView, Notice,
+        OrderLine, RefundView, SignInView, TillView, UnknownView,
     },
     device::DeviceKind,
     payments::Verdict,
@@ -78,6 +78,29 @@ pub(super) const ALL: &[(&str, Make)] = &[
     ("desk-change", |shop, lang| {
         desk(shop, lang, DeskPage::Cash, None, |view| {
             view.cash = Some(CashView { due: Minor(2180), given: Minor(5000), change: Minor(2820) });
+        })
+    }),
+    ("desk-cards", |shop, lang| desk(shop, lang, DeskPage::Cards, None, |_| {})),
+    ("desk-cards-name", |shop, lang| desk(shop, lang, DeskPage::Cards, Some(Ask::HolderName), |_| {})),
+    ("desk-cards-found", |shop, lang| {
+        desk(shop, lang, DeskPage::Cards, None, |view| {
+            view.cards = CardsView { search: "jan".to_owned(), found: vec![jane(), Holder { points: 12, ..Holder::default() }], ..cards() };
+        })
+    }),
+    ("desk-cards-count", |shop, lang| desk(shop, lang, DeskPage::Cards, Some(Ask::CardCount), |_| {})),
+    ("desk-card-holder", |shop, lang| desk(shop, lang, DeskPage::Holder, None, |view| view.cards = cards())),
+    ("desk-card-lost", |shop, lang| desk(shop, lang, DeskPage::Holder, Some(Ask::CardsLost), |view| view.cards = cards())),
+    ("desk-card-blocked", |shop, lang| {
+        desk(shop, lang, DeskPage::Holder, None, |view| view.cards = CardsView { blocked: Some(2), ..cards() })
+    }),
+    ("desk-card-making", |shop, lang| desk(shop, lang, DeskPage::Making, None, |view| view.cards = making(None, 0, 25))),
+    ("desk-card-taken-away", |shop, lang| {
+        desk(shop, lang, DeskPage::Making, None, |view| view.cards = making(Some(CardStep::TakenAway), 7, 25))
+    }),
+    ("desk-card-replaced", |shop, lang| {
+        desk(shop, lang, DeskPage::Making, None, |view| {
+            let step = CardStep::Made { made: 1, of: 1, blocked: 1 };
+            view.cards = CardsView { holder: Some(jane()), ..making(Some(step), 1, 1) };
         })
     }),
     ("desk-till", |shop, lang| desk(shop, lang, DeskPage::Till, None, |_| {})),
@@ -223,6 +246,18 @@ fn sold() -> Sold {
         returned: vec![Pick { line: 2, quantity: 1 }],
         ..Sold::default()
     }
+}
+
+fn jane() -> Holder {
+    Holder { visitor: "v_1".to_owned(), name: "Jane Boyd".to_owned(), phone_ending: "4711".to_owned(), points: 412 }
+}
+
+fn cards() -> CardsView {
+    CardsView { holder: Some(jane()), ..CardsView::default() }
+}
+
+fn making(last: Option<CardStep>, made: u16, count: u16) -> CardsView {
+    CardsView { making: Some(MakingView { count, made, replaces: false, last }), ..CardsView::default() }
 }
 
 fn refund() -> RefundView {

@@ -119,6 +119,7 @@ pub(super) const ALL: &[View] = &[
     view("bank-card", Stage::Browse, |r| r.browse().device(DeviceEvent::BankCardSeen)),
     view("random-card", Stage::Browse, |r| r.browse().device(DeviceEvent::CardRefused(CardRefusal::RandomNumber))),
     view("card-not-genuine", Stage::Browse, |r| r.browse().device(DeviceEvent::CardRefused(CardRefusal::NotGenuine))),
+    view("card-blocked", Stage::Browse, |r| r.browse().device(DeviceEvent::CardRefused(CardRefusal::Blocked))),
     view("unknown-card", Stage::Browse, |r| {
         r.browse().card().device(DeviceEvent::Identified { token: "1:ab".to_owned(), guest: None, proven: false })
     }),

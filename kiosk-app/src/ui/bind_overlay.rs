@@ -80,6 +80,7 @@ fn trouble(problem: Problem) -> Trouble {
         Problem::RandomCard => Trouble::RandomCard,
         Problem::CardNotTaken => Trouble::CardNotTaken,
         Problem::CardNotGenuine => Trouble::CardNotGenuine,
+        Problem::CardBlocked => Trouble::CardBlocked,
         Problem::UnknownCard => Trouble::UnknownCard,
         Problem::CannotRecord => Trouble::CannotRecord,
         Problem::SoldOut => Trouble::SoldOut,

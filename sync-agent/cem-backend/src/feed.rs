@@ -1,5 +1,5 @@
-//! What a store's devices must know, in one order: orders, articles, tasks, erasures, changes of the visitor cache, who
-//! works there, and that there are new keys.
+//! What a store's devices must know, in one order: orders, articles, tasks, erasures, changes of the visitor cache, blocked
+//! cards, who works there, and that there are new keys.
 //!
 //! Rows point at what they tell of, so that an erasure reaches them too. Of each visitor in a store only the last row
 //! is kept; other rows are kept for the devices' retention window. A cursor older than that, or of another database, is
@@ -93,6 +93,11 @@ pub(crate) fn keys(connection: &Connection, now_ms: i64) -> Result<()> {
     add(connection, None, "keys", "", now_ms)
 }
 
+/// Tells every store of a card that was lost.
+pub(crate) fn card_blocked(connection: &Connection, token: &str, now_ms: i64) -> Result<()> {
+    add(connection, None, "card_blocked", token, now_ms)
+}
+
 /// Tells every store what it must forget.
 pub(crate) fn erasure(connection: &Connection, n: i64, now_ms: i64) -> Result<()> {
     add(connection, None, "erasure", &n.to_string(), now_ms)
@@ -135,6 +140,7 @@ pub(crate) fn list(
             "visitor" => Entry::Visitor(reference),
             "staff" => Entry::Staff,
             "keys" => Entry::Ready(json!({"cursor": cursor, "kind": kind})),
+            "card_blocked" => Entry::Ready(json!({"cursor": cursor, "kind": kind, "token": reference})),
             "visitor_removed" => {
                 let merged_into = visitor::survivor(connection, &reference)?.filter(|survivor| *survivor != reference);
                 Entry::Ready(json!({"cursor": cursor, "kind": kind, "visitor": reference, "merged_into": merged_into}))

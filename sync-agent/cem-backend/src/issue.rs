@@ -16,7 +16,10 @@ pub(crate) fn issue(connection: &Connection, key: &SigningKey, profile: Profile,
     let survivor = profile.visitor.clone();
     let personal = profile.consent >= Consent::Personal;
     let history = personal.then(|| visitor::recent_visits(connection, &survivor)).transpose()?.map(|visits| history(&visits));
-    let tokens = visitor::tokens(connection, &survivor)?;
+    let mut tokens = visitor::tokens(connection, &survivor)?;
+    let blocked = tokens.iter().map(|token| cards::is_blocked(connection, token)).collect::<Result<Vec<_>>>()?;
+    let mut lost = blocked.into_iter();
+    tokens.retain(|_| !lost.next().unwrap_or(false));
     let issued = IssuedProfile {
         store: store.to_owned(),
         issued: time::rfc3339(now_ms),

@@ -6,6 +6,8 @@
 mod backend;
 #[path = "it/backup.rs"]
 mod backup;
+#[path = "it/cards.rs"]
+mod cards;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/enrol.rs"]

@@ -110,7 +110,9 @@ mod taps;
 mod till;
 mod writer;
 
-pub use agent::{AgentStore, CachedProfile, QuarantineState, Quarantined, StoredRoster, cached_profile, is_locked, staff_roster};
+pub use agent::{
+    AgentStore, CachedProfile, QuarantineState, Quarantined, StoredRoster, cached_profile, is_card_blocked, is_locked, staff_roster,
+};
 pub use error::{CommitError, OpenError, ReadError, Refused, WriteError};
 pub use identity::Identity;
 pub use open::Opened;

@@ -50,7 +50,7 @@ impl Shop {
 }
 
 async fn ask(visitors: &Visitors, token: &str) -> Answer {
-    visitors.answer(Ask::Resolve { token: token.into(), message: None }).await
+    visitors.answer(Ask::Resolve { token: token.into(), message: None, older: Vec::new() }).await
 }
 
 fn says(answer: &Answer, expected: &Value) -> bool {

@@ -32,15 +32,15 @@ const SOURCE: &str = "/stores/s-001/devices/k-01";
 const BUDGET: Duration = Duration::from_secs(5);
 
 /// A backend, and ops with their program.
-struct Office {
-    folder: tempfile::TempDir,
+pub(crate) struct Office {
+    pub(crate) folder: tempfile::TempDir,
     backend: Running,
     address: SocketAddr,
     token: String,
 }
 
 impl Office {
-    fn open() -> Result<Self> {
+    pub(crate) fn open() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("backend").display().to_string();
         let token = output("cem-backend", &["token", "--data", &data, "--scope", "ops"])?;
@@ -59,7 +59,7 @@ impl Office {
         format!("http://{}", self.address)
     }
 
-    fn fleet(&self, arguments: &[&str]) -> Result<String> {
+    pub(crate) fn fleet(&self, arguments: &[&str]) -> Result<String> {
         let token_file = self.folder.path().join("ops.token").display().to_string();
         let url = self.url();
         let mut all = vec!["--backend", url.as_str(), "--token-file", token_file.as_str(), "--store", "s-001"];
@@ -75,7 +75,7 @@ impl Office {
         Ok(code.with_context(|| printed.clone())?.to_owned())
     }
 
-    fn new_code(&self) -> Result<String> {
+    pub(crate) fn new_code(&self) -> Result<String> {
         self.code(&["enrol", "--device", "k-01", "--role", "kiosk"])
     }
 
@@ -96,18 +96,24 @@ impl Office {
         Ok(events.map(|event| (text(&event["id"]), text(&event["log"]), event["data"].clone())).collect())
     }
 
+    /// The backend is gone; the folders stay.
+    pub(crate) fn go_away(self) -> Result<tempfile::TempDir> {
+        self.backend.stop(PATIENCE)?;
+        Ok(self.folder)
+    }
+
     fn close(self) -> Result<()> {
         self.backend.stop(PATIENCE)
     }
 }
 
 /// A device's folders, with its agent.
-struct Device {
-    folder: PathBuf,
+pub(crate) struct Device {
+    pub(crate) folder: PathBuf,
 }
 
 impl Device {
-    fn new(office: &Office, name: &str) -> Result<Self> {
+    pub(crate) fn new(office: &Office, name: &str) -> Result<Self> {
         let folder = office.folder.path().join(name);
         fs::create_dir_all(&folder)?;
         let text = format!(
@@ -119,7 +125,7 @@ impl Device {
         Ok(Self { folder })
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
@@ -130,14 +136,14 @@ impl Device {
     }
 
     /// The agent of an enrolled device.
-    fn running(&self) -> Result<Running> {
+    pub(crate) fn running(&self) -> Result<Running> {
         let mut agent = self.agent()?;
         agent.wait_for("the agent", PATIENCE, |line| (line == "running").then_some(()))?;
         Ok(agent)
     }
 
     /// By the command for machines without a screen.
-    fn enrolled(&self, code: &str) -> Result<()> {
+    pub(crate) fn enrolled(&self, code: &str) -> Result<()> {
         use std::{io::Write, process::Stdio};
         let mut command = program("sync-agent")?;
         command.args(["enrol", "--config"]).arg(self.at("agent.toml")).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -149,7 +155,7 @@ impl Device {
         Ok(())
     }
 
-    fn ask(&self, ask: &Ask) -> Result<Answer> {
+    pub(crate) fn ask(&self, ask: &Ask) -> Result<Answer> {
         let mut client = AskClient::new(self.at("kiosk.db.ask"));
         until("an answer over the link", || Ok(client.ask(ask, BUDGET).ok()))
     }
@@ -204,7 +210,7 @@ impl Kiosk {
 }
 
 /// Looks again and again, for as long as anybody would wait.
-fn until<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         if let Some(found) = look()? {

@@ -98,6 +98,20 @@ pub enum DeskIntent {
     },
     /// The totals so far, on the screen and on paper. Ends nothing.
     XReport,
+    /// Look for a guest by name, or by the end of a telephone number.
+    FindHolder(String),
+    /// This guest, of those who were found.
+    OpenHolder(String),
+    /// All cards of the open guest are lost: nobody takes them any more.
+    BlockCards,
+    /// Make cards of the blank ones that are laid on the reader: for the open guest one, else so many for whoever comes.
+    MakeCards {
+        /// How many.
+        count: u16,
+        /// The open guest's other cards are lost.
+        replaces: bool,
+    },
+
     /// Begin to close the shift: the drawer is counted blind.
     Close,
     /// What was counted in the drawer.
@@ -139,6 +153,12 @@ pub enum DeskPage {
     Report,
     /// Closing the shift: count, end of day, what differs.
     Closing,
+    /// Guests' cards: new ones, or somebody's.
+    Cards,
+    /// One guest's cards.
+    Holder,
+    /// Cards being made at the reader.
+    Making,
 }
 
 /// What to look for. All parts must fit; an empty search finds the newest orders of today.

@@ -8,6 +8,7 @@
 //! - Silence of [`crate::config::DeskConfig::idle_ms`] signs out; the visit in front of the screen goes on where it was.
 
 mod book;
+mod cards;
 mod intent;
 mod look;
 mod orders;
@@ -18,6 +19,7 @@ mod view;
 
 pub(crate) use book::Around;
 pub use book::{Brief, RefundBegun, RestoredDesk};
+pub use cards::{BATCH_MAX, CardAnswer, CardErrand, CardStep, CardsView, Holder, MakingView};
 pub use intent::{CashMove, DeskIntent, DeskPage, OrderSearch, Reason, tender_word, verdict_word};
 pub use look::{Answer, ORDERS_MAX, OrderLine, Query};
 pub use view::{ApprovalView, CashView, ClosingView, DeskView, Notice, RefundView, SignInView, TillView, UnknownView};
@@ -73,6 +75,7 @@ pub(crate) struct Desk {
     /// Unknown payments that the terminal was asked about again, with what it said.
     asked: Vec<(Id, Option<Enquiry>)>,
     report: Option<Box<Report>>,
+    cards: CardsView,
     closing: Closing,
     /// Receipts and reports at the printer.
     prints: Vec<(Id, bool)>,
@@ -108,6 +111,7 @@ enum What {
     Pin,
     Orders { append: bool },
     Order,
+    Cards,
 }
 
 /// How far closing the shift is.
@@ -225,6 +229,9 @@ impl Desk {
             }
             DeskIntent::NoSale { .. } => none(Act::NoSale),
             DeskIntent::XReport => none(Act::XReport),
+            DeskIntent::FindHolder(_) | DeskIntent::OpenHolder(_) | DeskIntent::MakeCards { .. } => none(Act::IssueCards),
+            DeskIntent::Go(DeskPage::Cards) => none(Act::IssueCards),
+            DeskIntent::BlockCards => none(Act::BlockCards),
             DeskIntent::Close | DeskIntent::Count { .. } => none(Act::CloseShift),
             DeskIntent::EndOfDay | DeskIntent::Finish | DeskIntent::CarryOver(_) => none(Act::ZReport),
             _ => None,
@@ -268,6 +275,10 @@ impl Desk {
             DeskIntent::MoveCash { how, amount, reason } => self.move_cash(turn, how, amount, &reason, approver),
             DeskIntent::NoSale { reason } => self.no_sale(turn, &reason, approver),
             DeskIntent::XReport => self.x_report(turn),
+            DeskIntent::FindHolder(text) => self.find_holder(turn, &text),
+            DeskIntent::OpenHolder(visitor) => self.open_holder(&visitor),
+            DeskIntent::BlockCards => self.block_cards(turn),
+            DeskIntent::MakeCards { count, replaces } => self.make_cards(turn, count, replaces),
             DeskIntent::Close => self.page = DeskPage::Closing,
             DeskIntent::Count { amount } => self.count(turn, amount),
             DeskIntent::EndOfDay => self.end_of_day(turn),
@@ -292,6 +303,8 @@ impl Desk {
             DeviceEvent::SignedIn { request, result } => self.signed_in(turn, session, *request, result.clone()),
             DeviceEvent::PinChosen { request, taken } => self.pin_chosen(turn, *request, *taken),
             DeviceEvent::Found { request, answer } => self.found(*request, answer.clone()),
+            DeviceEvent::Cards { request, answer } => self.cards_answered(*request, answer.clone()),
+            DeviceEvent::CardStep(step) => return self.card_step(turn, *step),
             DeviceEvent::Badges(badges) => self.badges = badges.clone(),
             DeviceEvent::CardSeen { token, assurance, .. } if self.wants_badge(token) => {
                 self.badge(turn, token.clone(), *assurance);
@@ -344,6 +357,10 @@ impl Desk {
         match page {
             DeskPage::Orders => self.find(turn, OrderSearch::default(), false),
             DeskPage::Home | DeskPage::Unknown | DeskPage::Till => self.page = page,
+            DeskPage::Cards => {
+                self.cards = CardsView::default();
+                self.page = page;
+            }
             DeskPage::Refund if self.order.is_some() => {
                 self.picks.clear();
                 self.run = None;
@@ -369,6 +386,7 @@ impl Desk {
             DeskPage::SignIn | DeskPage::ChoosePin => return self.leave(turn),
             DeskPage::Home => DeskPage::Home,
             DeskPage::Unknown | DeskPage::Orders | DeskPage::Till => DeskPage::Home,
+            DeskPage::Cards | DeskPage::Holder | DeskPage::Making => self.back_from_cards(turn),
             DeskPage::Order => DeskPage::Orders,
             DeskPage::Refund | DeskPage::Cash => DeskPage::Order,
             DeskPage::Report | DeskPage::Closing => DeskPage::Till,
@@ -383,6 +401,7 @@ impl Desk {
 
     /// Everything that belongs to who was signed in goes.
     fn leave(&mut self, turn: &mut Turn<'_>) {
+        self.stop_making(turn);
         if self.person.is_some() {
             turn.effect(Effect::SignOut);
         }
@@ -448,6 +467,7 @@ impl Desk {
                 cash: self.cash,
                 till: self.till_view(config, now),
                 report: self.report.clone(),
+                cards: self.cards.clone(),
                 closing: (self.page == DeskPage::Closing).then(|| self.closing_view(payments)),
             })
         })

@@ -1,6 +1,6 @@
 //! What the desk shows, as one value. Texts are keys and enumerations; amounts are in the catalogue's currency.
 
-use super::{CashMove, DeskPage, OrderLine, OrderSearch};
+use super::{CardsView, CashMove, DeskPage, OrderLine, OrderSearch};
 use crate::{
     ids::Id,
     money::Minor,
@@ -48,6 +48,8 @@ pub struct DeskView {
     pub cash: Option<CashView>,
     /// The shift.
     pub till: TillView,
+    /// Guests' cards, on their pages.
+    pub cards: CardsView,
     /// The report on [`DeskPage::Report`].
     pub report: Option<Box<Report>>,
     /// How far closing is, on [`DeskPage::Closing`].
@@ -141,6 +143,12 @@ pub enum Notice {
     UnknownLeft,
     /// The shift is closed.
     Closed,
+    /// No cards are made here.
+    NoCardsHere,
+    /// The backend cannot be reached; this needs it.
+    NoBackend,
+    /// The backend refused something about a card.
+    CardRefused,
 }
 
 /// A payment whose end nobody knows.

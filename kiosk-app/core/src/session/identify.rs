@@ -66,6 +66,7 @@ impl Session {
             CardRefusal::RandomNumber => Problem::RandomCard,
             CardRefusal::NotTaken => Problem::CardNotTaken,
             CardRefusal::NotGenuine => Problem::CardNotGenuine,
+            CardRefusal::Blocked => Problem::CardBlocked,
         };
         self.notice(turn, problem);
     }

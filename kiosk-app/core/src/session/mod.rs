@@ -333,6 +333,7 @@ impl Session {
             // The desk's own.
             DeviceEvent::SignedIn { .. } | DeviceEvent::PinChosen { .. } | DeviceEvent::Found { .. } | DeviceEvent::Badges(_) => {
             }
+            DeviceEvent::Cards { .. } | DeviceEvent::CardStep(_) => {}
             // Settled by the payments first.
             DeviceEvent::CommandEnded { .. }
             | DeviceEvent::CommandAcknowledged { .. }

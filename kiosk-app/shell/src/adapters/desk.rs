@@ -1,9 +1,12 @@
 //! The thread `desk`: reads for the staff's desk and checks PINs, so that the loop never waits for either.
 
-use super::Wires;
+use super::{CardDesk, Wires};
 use crate::{desk::look, engine::Errand, staff::StaffDoor, supervise::supervised};
 use edge_db::Outbox;
-use kiosk_core::DeviceEvent;
+use kiosk_core::{
+    DeviceEvent,
+    desk::{CardAnswer, CardErrand},
+};
 use std::{
     sync::{
         Arc,
@@ -26,6 +29,8 @@ pub(crate) struct DeskSide {
     pub(crate) terminal: String,
     /// Who works here.
     pub(crate) door: StaffDoor,
+    /// Guests' cards; `None` without an agent.
+    pub(crate) cards: Option<CardDesk>,
 }
 
 /// The shell's end.
@@ -67,8 +72,25 @@ fn run(side: &mut DeskSide, wires: &Wires, queue: &Receiver<Errand>) {
                 let taken = side.door.choose_pin(&staff, &pin);
                 wires.send(DeviceEvent::PinChosen { request, taken });
             }
-            Ok(Errand::SignOut) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Errand::Cards { request, staff, errand }) => {
+                if let Some(answer) = side.run_cards(&staff, errand) {
+                    wires.send(DeviceEvent::Cards { request, answer });
+                }
+            }
+            Ok(Errand::SignOut) => {
+                side.run_cards("", CardErrand::Stop);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+impl DeskSide {
+    fn run_cards(&mut self, staff: &str, errand: CardErrand) -> Option<CardAnswer> {
+        match &mut self.cards {
+            Some(cards) => cards.run(staff, errand),
+            None => (errand != CardErrand::Stop).then_some(CardAnswer::NotHere),
         }
     }
 }

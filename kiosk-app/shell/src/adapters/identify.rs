@@ -6,7 +6,7 @@ use crate::{
     cards::CardPolicy,
     guest::LookUp,
     supervise::supervised,
-    verify::{Handed, TapCounters, check},
+    verify::{Handed, Tap, TapCounters, check},
 };
 use card_auth::SunMessage;
 use kiosk_core::{
@@ -32,6 +32,8 @@ pub(crate) enum Resolved {
     Profile(String),
     /// The backend knows nobody by it.
     Unknown,
+    /// The card was reported lost.
+    Blocked,
     /// The backend cannot be asked now.
     Unavailable,
 }
@@ -39,8 +41,8 @@ pub(crate) enum Resolved {
 /// The agent, as little of it as is needed.
 pub(crate) trait AgentSide: Send {
     /// Asks the agent, who asks the backend, within the budget.
-    /// `message` goes with it where the card could not be checked here.
-    fn resolve(&mut self, token: &str, message: Option<&str>) -> Resolved;
+    /// The card's message goes with it where it could not be checked here, and its names under older keys.
+    fn resolve(&mut self, token: &str, tap: &Tap) -> Resolved;
     /// Looks into the agent's visitor cache on disk.
     fn cached(&mut self, token: &str) -> Option<String>;
 }
@@ -95,7 +97,8 @@ impl Asking {
     /// elsewhere must not be told that they are not.
     pub(crate) fn settle(&mut self, token: &str) -> Settled {
         let tap = self.handed.of(token);
-        let (found, envelope) = match self.agent.resolve(token, tap.message.as_deref()) {
+        let (found, envelope) = match self.agent.resolve(token, &tap) {
+            Resolved::Blocked => return Settled::Refused(CardRefusal::Blocked),
             Resolved::Unknown => return Settled::Known(None, tap.assurance),
             Resolved::Profile(envelope) => (self.look_up.fresh(&envelope, token), Some(envelope)),
             Resolved::Unavailable => (None, None),
@@ -108,8 +111,11 @@ impl Asking {
                 (found, envelope)
             }
         };
-        let assurance = match tap.message.and_then(|message| self.proven(&message, &envelope, token)) {
+        let assurance = match tap.message.as_ref().and_then(|message| self.proven(message, &envelope, token, &tap.older)) {
             Some(Err(refusal)) => return Settled::Refused(refusal),
+            // A message can be copied before it is used. Where mutual authentication is asked for, it comes at the next tap:
+            // the card's key is here from now on.
+            Some(Ok(())) if self.policy.session => Assurance::Low,
             Some(Ok(())) => Assurance::High,
             None => tap.assurance,
         };
@@ -117,11 +123,11 @@ impl Asking {
     }
 
     /// Whether the message is genuine; `None` where the profile brings no key for it.
-    fn proven(&mut self, message: &str, envelope: &str, token: &str) -> Option<Result<(), CardRefusal>> {
+    fn proven(&mut self, message: &str, envelope: &str, token: &str, older: &[String]) -> Option<Result<(), CardRefusal>> {
         let picc_key = self.policy.picc_key.as_ref()?;
         let key = self.look_up.card_key(envelope, token)?;
         let message = SunMessage::from_url(message).ok()?;
-        Some(check(&message, picc_key, &key, token, &*self.counters).map(drop))
+        Some(check(&message, picc_key, &key, (token, older), &*self.counters).map(drop))
     }
 }
 
@@ -161,7 +167,7 @@ mod tests {
     use crate::{
         adapters::test_wires,
         guest::test_profile,
-        verify::{Tap, tests::Memory},
+        verify::tests::Memory,
     };
 
     struct Fake {
@@ -169,7 +175,7 @@ mod tests {
         cache: Option<String>,
     }
     impl AgentSide for Fake {
-        fn resolve(&mut self, _: &str, _: Option<&str>) -> Resolved {
+        fn resolve(&mut self, _: &str, _: &Tap) -> Resolved {
             self.says.clone()
         }
         fn cached(&mut self, _: &str) -> Option<String> {
@@ -182,7 +188,7 @@ mod tests {
         let (_, token, look_up) = test_profile();
         let (wires, heard) = test_wires();
         let handed = Handed::default();
-        handed.put(&token, Tap { assurance: Assurance::High, message: None });
+        handed.put(&token, Tap { assurance: Assurance::High, message: None, older: Vec::new() });
         let counters = Arc::new(Memory::default());
         let agent = Box::new(Fake { says, cache });
         let asking = Asking { agent, look_up, policy: CardPolicy::default(), counters, handed };
@@ -211,6 +217,7 @@ mod tests {
     #[test]
     fn only_the_backend_can_say_that_a_card_is_unknown() {
         assert!(matches!(heard(Resolved::Unknown, None), Some(DeviceEvent::Identified { guest: None, .. })));
+        assert_eq!(heard(Resolved::Blocked, None), Some(DeviceEvent::CardRefused(CardRefusal::Blocked)));
         assert_eq!(heard(Resolved::Unavailable, None), None, "a stranger stays anonymous, and nobody says so");
         assert_eq!(heard(Resolved::Profile("{}".into()), None), None, "a forged profile says nothing");
     }

@@ -3,6 +3,7 @@
 
 mod backend;
 mod board;
+mod cards;
 mod desk;
 mod identify;
 mod printer;
@@ -10,12 +11,14 @@ mod reader;
 mod terminal;
 
 pub(crate) use backend::Look;
+pub(crate) use cards::CardDesk;
 pub(crate) use desk::DeskSide;
 pub(crate) use identify::{AgentSide, Asking, Resolved, Settled};
 
 use crate::{
     clock::Clock,
     engine::{Errand, Ports},
+    issue::Issuer,
     mailbox::{Message, Refused, Sender},
     supervise::Stopping,
     verify::Verifier,
@@ -100,6 +103,7 @@ impl HealthReport {
 #[derive(Default)]
 pub(crate) struct Fitted {
     pub(crate) reader: Option<(Box<dyn TagReader>, Verifier)>,
+    pub(crate) issuer: Option<Issuer>,
     pub(crate) terminal: Option<Box<dyn PaymentTerminal>>,
     pub(crate) printer: Option<(Box<dyn ReceiptPrinter>, Render)>,
     pub(crate) board: Option<(Box<dyn Peripherals>, Arc<dyn Clock>)>,
@@ -127,7 +131,7 @@ impl Hands {
     pub(crate) fn start(fitted: Fitted, wires: &Wires, currency: SharedCurrency) -> std::io::Result<Self> {
         let mut hands = Self { terminal: None, printer: None, board: None, identify: None, desk: None, currency };
         if let Some((reader, verifier)) = fitted.reader {
-            reader::start(reader, verifier, wires.clone())?;
+            reader::start(reader, verifier, fitted.issuer, wires.clone())?;
         }
         if let Some(terminal) = fitted.terminal {
             let (hand, _) = terminal::start(terminal, wires.clone())?;

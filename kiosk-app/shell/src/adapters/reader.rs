@@ -1,7 +1,7 @@
-//! The thread `reader`: cards in the field are checked and become pseudonyms.
+//! The thread `reader`: cards in the field are checked and become pseudonyms. While the desk makes cards, they are made.
 
 use super::{HealthReport, Wires};
-use crate::{supervise::supervised, verify::Verifier};
+use crate::{issue::Issuer, supervise::supervised, verify::Verifier};
 use kiosk_core::{
     DeviceEvent,
     device::{DeviceKind, Health},
@@ -15,17 +15,23 @@ const WAIT: Duration = Duration::from_millis(250);
 const LOST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Starts the thread.
-pub(crate) fn start(reader: Box<dyn TagReader>, verifier: Verifier, wires: Wires) -> std::io::Result<JoinHandle<()>> {
+pub(crate) fn start(
+    reader: Box<dyn TagReader>,
+    verifier: Verifier,
+    issuer: Option<Issuer>,
+    wires: Wires,
+) -> std::io::Result<JoinHandle<()>> {
     let mut report = HealthReport::new(DeviceKind::Reader);
     let to_lost = wires.clone();
     let stopping = wires.stopping.clone();
-    let mut worker = Worker { reader, verifier, wires, health: HealthReport::new(DeviceKind::Reader) };
+    let mut worker = Worker { reader, verifier, issuer, wires, health: HealthReport::new(DeviceKind::Reader) };
     supervised("reader", stopping, move || report.always(Health::Lost, &to_lost), move || worker.run())
 }
 
 struct Worker {
     reader: Box<dyn TagReader>,
     verifier: Verifier,
+    issuer: Option<Issuer>,
     wires: Wires,
     health: HealthReport,
 }
@@ -51,6 +57,12 @@ impl Worker {
         self.health.say(health, &self.wires);
         match line {
             ReaderLine::Tap(tag) => {
+                if let Some(issuer) = &mut self.issuer
+                    && let Some(job) = issuer.bench.job()
+                {
+                    let step = issuer.make(&job, &tag, &mut *self.reader);
+                    return self.wires.send(DeviceEvent::CardStep(step));
+                }
                 if let Some(event) = self.verifier.see(&tag, &mut *self.reader) {
                     self.wires.send(event);
                 }
@@ -105,7 +117,7 @@ mod tests {
             Ok(ReaderLine::Gone),
         ]);
         let reader = Lines { left: lines, wires: wires.clone() };
-        let thread = start(Box::new(reader), test_verifier(None), wires).unwrap();
+        let thread = start(Box::new(reader), test_verifier(None), None, wires).unwrap();
         thread.join().unwrap();
         assert_eq!(heard.event(), DeviceEvent::Health(DeviceKind::Reader, Health::Ok));
         let DeviceEvent::CardSeen { token, method: Method::Uid, assurance: Assurance::Low, counter: None } = heard.event() else {

@@ -15,10 +15,14 @@ fn file_key() -> Key {
     diversify::card_key(&Key::new([1; 16]), &UID, KeyNo::File)
 }
 
-pub(crate) struct KnownKeys(pub(crate) Option<Key>);
+/// The key of every card, and a card that was lost.
+pub(crate) struct KnownKeys(pub(crate) Option<Key>, pub(crate) Option<String>);
 impl CardKeys for KnownKeys {
     fn file_key(&mut self, _: &str) -> Option<Key> {
         self.0.clone()
+    }
+    fn is_blocked(&mut self, tokens: &[String]) -> bool {
+        tokens.iter().any(|token| Some(token) == self.1.as_ref())
     }
 }
 
@@ -52,7 +56,7 @@ pub(crate) fn test_verifier(key: Option<Key>) -> Verifier {
     Verifier {
         pseudonyms: Pseudonyms::new(TenantKey { version: 3, bytes: [7; 32] }),
         policy: CardPolicy { picc_key: Some(PICC), ..CardPolicy::default() },
-        keys: Box::new(KnownKeys(key)),
+        keys: Box::new(KnownKeys(key, None)),
         counters: Arc::new(Memory::default()),
         handed: Handed::default(),
     }
@@ -110,6 +114,16 @@ fn without_the_cards_key_the_message_goes_with_the_look_up() {
     let DeviceEvent::CardSeen { token, assurance: Assurance::Low, .. } = event else { panic!("{event:?}") };
     assert_eq!(verifier.handed.of(&token).message, Some(message(5)));
     assert_eq!(verifier.handed.of("1:another").message, None);
+}
+
+#[test]
+fn a_lost_card_is_refused_whatever_it_proves() {
+    let mut verifier = test_verifier(Some(file_key()));
+    let Some(DeviceEvent::CardSeen { token, .. }) = tap(&mut verifier, message(5)) else { panic!("it is good") };
+    verifier.keys = Box::new(KnownKeys(Some(file_key()), Some(token)));
+    assert_eq!(tap(&mut verifier, message(6)), Some(DeviceEvent::CardRefused(CardRefusal::Blocked)));
+    verifier.keys = Box::new(KnownKeys(Some(file_key()), None));
+    assert!(assurance(tap(&mut verifier, message(6))).is_some(), "which spent nothing");
 }
 
 #[test]

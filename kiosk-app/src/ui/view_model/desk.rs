@@ -4,6 +4,7 @@
 //! One question a page. What a page cannot know before a person has answered (why, how much) is asked on a page of its own,
 //! and only then said to the core: see [`Ask`].
 
+mod cards;
 mod till;
 mod words;
 
@@ -15,7 +16,7 @@ use super::{
 use crate::ui::words::{LocalTime, Tongue, times};
 use kiosk_core::{
     Id, Minor, Tender,
-    desk::{CashMove, DeskIntent, DeskPage, DeskView, Notice, OrderLine, OrderSearch, Reason, UnknownView},
+    desk::{CardStep, CashMove, DeskIntent, DeskPage, DeskView, Notice, OrderLine, OrderSearch, Reason, UnknownView},
     payments::Verdict,
     refund::{Pick, Sold, SoldLine, SoldState, Way},
     staff::{Act, May, Person, StaffRole},
@@ -43,6 +44,12 @@ pub enum Ask {
     VoidReason,
     /// Why it goes back.
     RefundReason,
+    /// A guest's name, or the end of a telephone number.
+    HolderName,
+    /// How many cards.
+    CardCount,
+    /// All cards of the open guest are lost: are you sure?
+    CardsLost,
     /// What became of a payment: are you sure?
     Verdict(Id, Verdict),
 }
@@ -122,6 +129,9 @@ impl Pages<'_> {
             DeskPage::Till => self.till(),
             DeskPage::Report => self.report(),
             DeskPage::Closing => self.closing(),
+            DeskPage::Cards => self.cards(),
+            DeskPage::Holder => self.holder(),
+            DeskPage::Making => self.making(),
         }
     }
 
@@ -277,6 +287,13 @@ impl Pages<'_> {
                 say!(t, "Orders", "Заказы"),
                 say!(t, "find, print again, give back, take cash", "найти, напечатать, вернуть, принять наличные").to_owned(),
                 DeskPage::Orders,
+            ));
+        }
+        if self.may(Act::IssueCards) {
+            page.rows.push(row(
+                self.act(Act::IssueCards),
+                say!(t, "give one out, block a lost one, replace it", "выдать, заблокировать потерянную, заменить").to_owned(),
+                DeskPage::Cards,
             ));
         }
         let till = if desk.till.open {
@@ -638,6 +655,9 @@ impl Pages<'_> {
             Ask::DrawerReason => self.reasons(self.act(Act::NoSale), &Reason::DRAWER, |reason| DeskIntent::NoSale { reason }),
             Ask::VoidReason => self.reasons(self.act(Act::Void), &Reason::RETURNS, DeskIntent::Void),
             Ask::RefundReason => self.reasons(self.act(Act::Refund), &Reason::RETURNS, |reason| DeskIntent::Refund { reason }),
+            Ask::HolderName => self.holder_name(),
+            Ask::CardCount => self.card_count(),
+            Ask::CardsLost => self.cards_lost(),
             Ask::Verdict(attempt, verdict) => self.sure(*attempt, *verdict),
         }
     }

@@ -69,6 +69,8 @@ pub enum Entry {
     Pin(String),
     NewPin,
     OrderNumber,
+    HolderName,
+    CardCount,
     CashGiven,
     Float,
     CashMove(CashMove),
@@ -90,6 +92,10 @@ impl Entry {
             Self::Pin(staff) => Said::Desk(DeskIntent::SignIn(Credential::Pin { staff: staff.clone(), pin: Pin::new(typed)? })),
             Self::NewPin => Said::Desk(DeskIntent::ChoosePin(Pin::new(typed)?)),
             Self::OrderNumber => Said::Desk(DeskIntent::Find(OrderSearch { number: typed.to_owned(), ..OrderSearch::default() })),
+            Self::HolderName if enough => Said::Desk(DeskIntent::FindHolder(typed.to_owned())),
+            Self::CardCount => {
+                Said::Desk(DeskIntent::MakeCards { count: typed.parse().ok().filter(|count| *count > 0)?, replaces: false })
+            }
             Self::CashGiven => Said::Desk(DeskIntent::TakeCash { given: amount()? }),
             Self::Float => Said::Desk(DeskIntent::OpenShift { float: amount()? }),
             Self::CashMove(how) => Said::Ask(Some(Ask::CashReason(*how, amount()?))),

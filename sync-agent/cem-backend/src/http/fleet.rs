@@ -2,6 +2,7 @@
 
 use super::{App, auth::Caller, body, error::HttpError, query::ListQuery};
 use crate::{
+    cards,
     devices::{self, Device, Given},
     feed, ingest,
     people::{clock::Certainty, erase},
@@ -204,6 +205,8 @@ fn summarise(connection: &Connection) -> store::Result<Value> {
         "orders": count("SELECT count(*) FROM visit_order")?,
         "visitors": count("SELECT count(*) FROM visitor WHERE id = survivor")?,
         "totals": totals,
+        // One message of a card at two kiosks: which, and when.
+        "replays": cards::replays(connection)?,
         "logs": logs,
     }))
 }

@@ -7,6 +7,7 @@
 
 mod auth;
 mod body;
+mod cards;
 mod devices;
 mod enrol;
 mod error;
@@ -58,6 +59,10 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/visitors/{visitor}/consent", put(visitors::consent))
         .route("/v1/visitors/{visitor}/notes", post(visitors::note))
         .route("/v1/visitors/{visitor}/export", get(visitors::export))
+        .route("/v1/visitors/{visitor}/cards/block", post(cards::block))
+        .route("/v1/cards", post(cards::issued))
+        .route("/v1/cards/keys", post(cards::keys))
+        .route("/v1/cards/blocked", get(cards::blocked))
         .route("/v1/erasures", get(stores::erasures))
         .route("/v1/stores/{store}/visitors", get(stores::visitors))
         .route("/v1/stores/{store}/feed", get(stores::feed))

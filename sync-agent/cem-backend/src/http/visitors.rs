@@ -19,7 +19,9 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
 };
-use cem_contract::{Consent, ConsentChange, Envelope, Note, Page, Profile, ResolveRequest, Visit, limits, time};
+use cem_contract::{
+    Consent, ConsentChange, Envelope, Note, Page, Profile, ResolveRequest, Visit, cards::CARD_BLOCKED_PROBLEM, limits, time,
+};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
@@ -40,20 +42,26 @@ pub(super) async fn resolve(State(app): State<App>, headers: HeaderMap, request:
     }
     let proven = message.and_then(|message| app.cards.proven(&message)).zip(tokens.first().cloned());
     let here = store.clone();
-    let found = app.store.read(move |connection| {
-        for token in tokens {
-            if let Some(survivor) = visitor::by_token(connection, &token)? {
-                let known = visitor::is_known_in(connection, &survivor, &here)?;
-                return Ok(Some((survivor, known)));
-            }
+    let newest = tokens.first().cloned().unwrap_or_default();
+    let found = app.store.read(move |connection| find_holder(connection, &tokens, &here));
+    let (survivor, known, claims) = match found.await? {
+        Holder::Nobody => return Err(HttpError::not_found("no visitor holds these tokens")),
+        Holder::Blocked => {
+            return Err(HttpError::forbidden("this card was reported lost and is blocked").kind(CARD_BLOCKED_PROBLEM));
         }
-        Ok(None)
-    });
-    let Some((survivor, known)) = found.await? else { return Err(HttpError::not_found("no visitor holds these tokens")) };
+        Holder::Known { survivor, here, claims } => (survivor, here, claims),
+    };
     let now = now_ms();
-    if !known || proven.is_some() {
+    if !known || !claims || proven.is_some() {
         let (survivor, store) = (survivor.clone(), store.clone());
         let comes = move |connection: &Connection| {
+            if !claims {
+                // The same card under the tenant's newer key: from now on both names are the visitor's.
+                let mut touched = Touched::default();
+                visitor::claim(connection, &mut touched, &newest, &survivor, now)?;
+                people::fold(connection, touched, now)?;
+                visitor::tell_anew(connection, &survivor)?;
+            }
             if let Some((key, token)) = &proven {
                 // Every device of the visitor's stores gets the key with the next version of the profile.
                 if cards::keep(connection, token, key)? {
@@ -71,6 +79,34 @@ pub(super) async fn resolve(State(app): State<App>, headers: HeaderMap, request:
         profile.map(|profile| issue::issue(connection, &key, profile, &store, now)).transpose()
     });
     envelope.await?.map(Json).ok_or_else(|| HttpError::not_found("no visitor holds these tokens"))
+}
+
+/// Who holds one of these tokens, the first of which is the newest name of the card.
+enum Holder {
+    Nobody,
+    Blocked,
+    Known {
+        survivor: String,
+        /// The store keeps the profile.
+        here: bool,
+        /// They are known by the newest token, too.
+        claims: bool,
+    },
+}
+
+fn find_holder(connection: &Connection, tokens: &[String], store: &str) -> store::Result<Holder> {
+    for token in tokens {
+        if cards::is_blocked(connection, token)? {
+            return Ok(Holder::Blocked);
+        }
+    }
+    for (at, token) in tokens.iter().enumerate() {
+        if let Some(survivor) = visitor::by_token(connection, token)? {
+            let here = visitor::is_known_in(connection, &survivor, store)?;
+            return Ok(Holder::Known { survivor, here, claims: at == 0 });
+        }
+    }
+    Ok(Holder::Nobody)
 }
 
 /// `GET /v1/visitors/{visitor}`: staff any, a device by itself those of its store's cache.
@@ -353,7 +389,12 @@ fn read_events(connection: &Connection, survivor: &str) -> store::Result<Vec<Box
 }
 
 /// Writes down who looked at what: before the answer leaves, so that nobody looks unseen.
-async fn audit(app: &App, staff: Staff, action: &'static str, visitor: Option<String>) -> Result<(), HttpError> {
+pub(super) async fn audit(
+    app: &App,
+    staff: Staff,
+    action: &'static str,
+    visitor: Option<String>,
+) -> Result<(), HttpError> {
     let now = now_ms();
     let write = move |connection: &Connection| {
         connection

@@ -4,7 +4,7 @@
 //! kept is listed, what is personal is not: a member that a later version adds is dropped until somebody decides.
 
 use super::{Touched, visitor};
-use crate::{feed, store::Result};
+use crate::{cards, feed, store::Result};
 use cem_contract::{Clock, Erasure, Event, kinds};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Map, Value};
@@ -261,6 +261,7 @@ fn erase_token(connection: &Connection, touched: &mut Touched, token: &str, now_
              ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, rejoined_ms = NULL",
         )?
         .execute(params![token, now_ms])?;
+    cards::forget(connection, token)?;
     let visits =
         visitor::strings(connection, "SELECT DISTINCT visitid FROM event WHERE token = ?1 AND visitid IS NOT NULL", token)?;
     for visit in visits {
@@ -305,7 +306,6 @@ fn forget(connection: &Connection, touched: &mut Touched, member: &str) -> Resul
     }
     scrub_where(connection, "visitor = ?1", member)?;
     for delete in [
-        "DELETE FROM card WHERE token IN (SELECT token FROM claim WHERE visitor = ?1)",
         "DELETE FROM claim WHERE visitor = ?1",
         "DELETE FROM consent WHERE visitor = ?1",
         "DELETE FROM ledger WHERE visitor = ?1",

@@ -15,7 +15,7 @@ pub(crate) mod visitor;
 mod visits;
 
 use crate::{
-    feed,
+    cards, feed,
     store::{Result, StoreError},
 };
 use cem_contract::{Clock, Event, kinds};
@@ -81,6 +81,9 @@ pub(crate) fn take(
     if erased {
         erase::late(connection, touched, event, token, now_ms)?;
     } else {
+        if let Some(token) = token {
+            cards::tapped(connection, source, event, token, now_ms)?;
+        }
         take_person(connection, touched, n, event, token, now_ms)?;
     }
     feed::of_event(connection, n, event, now_ms)

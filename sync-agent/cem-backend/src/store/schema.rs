@@ -27,7 +27,7 @@ fn migrate_inside(connection: &Connection) -> anyhow::Result<()> {
         "CREATE TABLE IF NOT EXISTS schema(module TEXT PRIMARY KEY, version INTEGER NOT NULL, min_reader INTEGER NOT NULL)",
     )?;
     // Beside the versions: a program that does not know it does without.
-    connection.execute_batch("CREATE TABLE IF NOT EXISTS card(token TEXT PRIMARY KEY, file_key BLOB NOT NULL) WITHOUT ROWID")?;
+    connection.execute_batch(crate::cards::TABLES)?;
     let found: Option<(i64, i64)> = connection
         .query_row("SELECT version, min_reader FROM schema WHERE module = ?1", [MODULE], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;

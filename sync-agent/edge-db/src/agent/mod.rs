@@ -5,11 +5,13 @@
 //! again.
 
 mod acks;
+mod cards;
 mod quarantine;
 mod staff;
 mod visitors;
 
 pub(crate) use acks::stored_watermarks;
+pub use cards::is_card_blocked;
 pub use quarantine::{QuarantineState, Quarantined};
 pub use staff::{StoredRoster, is_locked, staff_roster};
 pub use visitors::{CachedProfile, cached_profile};

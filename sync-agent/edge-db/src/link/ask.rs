@@ -2,6 +2,7 @@
 
 use super::{clear, deadline, ready, users::open_to_group};
 use cem_contract::{
+    cards::{CardSaid, CardWant},
     enrol::{EnrolmentState, ScopedKey},
     staff::StaffChange,
 };
@@ -43,6 +44,17 @@ pub enum Ask {
         /// The card's own message, where the kiosk lacks the key to check it: the backend answers with that card's key.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
+        /// The same card under the tenant's older keys, while two are in use.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        older: Vec<String>,
+    },
+    /// Something about guests' cards, for somebody who has signed in. Answered [`Answer::Cards`], or [`Answer::Refused`].
+    /// Kiosk to agent.
+    Cards {
+        /// The person's id.
+        staff: String,
+        /// What.
+        want: Box<CardWant>,
     },
     /// Forget this visitor: erasure arrived. Agent to kiosk.
     Forget {
@@ -116,6 +128,13 @@ pub enum Answer {
     },
     /// Nobody is known by this token.
     Unknown,
+    /// The card was reported lost.
+    Blocked,
+    /// What the backend said about cards.
+    Cards {
+        /// What.
+        said: Box<CardSaid>,
+    },
     /// No answer can be given now: no network, no cache, a question of a later version.
     Unavailable,
     /// It is done.
@@ -151,6 +170,7 @@ impl PartialEq for Answer {
             (Self::Enrolment { state: a }, Self::Enrolment { state: b }) => a == b,
             (Self::Keys { keys: a }, Self::Keys { keys: b }) => a == b,
             (Self::Assertion { header: a, .. }, Self::Assertion { header: b, .. }) => a == b,
+            (Self::Cards { said: a }, Self::Cards { said: b }) => a == b,
             (Self::Refused { why: a }, Self::Refused { why: b }) => a == b,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }

@@ -33,7 +33,6 @@ impl Keys {
 #[derive(Default)]
 pub(crate) struct Drawer {
     used: BTreeMap<String, Box<dyn Tag>>,
-    blanks: u8,
 }
 
 impl Drawer {
@@ -61,10 +60,7 @@ impl Drawer {
                 let url = issued(Card::Jane.uid()?, keys)?.tap();
                 Box::new(Emulator::new(Card::Jane.uid()?, &url))
             }
-            Card::Blank => {
-                self.blanks = self.blanks.wrapping_add(1);
-                Box::new(Ntag424::blank([0x04, 0xB1, 0xA0, 0x00, 0x00, self.blanks, 0x90]))
-            }
+            Card::Blank | Card::Blank2 | Card::Blank3 => Box::new(Ntag424::blank(card.uid()?)),
         })
     }
 

@@ -25,6 +25,8 @@ impl Pages<'_> {
             Act::ZReport => say!(t, "Z report", "Z-отчёт"),
             Act::ManageStaff => say!(t, "Staff", "Персонал"),
             Act::Service => say!(t, "Service", "Сервис"),
+            Act::IssueCards => say!(t, "Guest cards", "Карты гостей"),
+            Act::BlockCards => say!(t, "Block lost cards", "Блокировка карт"),
         }
     }
 
@@ -134,6 +136,22 @@ impl Pages<'_> {
                 say!(t, "Settle the unknown payments, or take them over.", "Закройте неизвестные платежи или перенесите их."),
             ),
             Notice::Closed => (Tone::Good, say!(t, "The shift is closed.", "Смена закрыта.")),
+            Notice::NoCardsHere => (
+                Tone::Attention,
+                say!(t, "This device makes no cards. Use another one.", "Здесь карты не делают. Возьмите другой киоск."),
+            ),
+            Notice::NoBackend => (
+                Tone::Attention,
+                say!(t, "This needs the network. Try again when it is back.", "Нужна сеть. Повторите, когда она появится."),
+            ),
+            Notice::CardRefused => (
+                Tone::Bad,
+                say!(
+                    t,
+                    "That was refused: the card is somebody else's, or was reported lost.",
+                    "Отказано: карта чужая, или о её потере сообщили."
+                ),
+            ),
         };
         NoticeView { tone, title: title.to_owned(), text: String::new() }
     }
