@@ -44,8 +44,7 @@ pub(crate) fn issue(config: &KioskConfig, order: &Nfc) -> Result<ExitCode> {
     let Nfc::Issue { staff, count, visitor, replaces, .. } = order else { return Ok(ExitCode::FAILURE) };
     eprintln!("PIN of {staff}:");
     let pin = kiosk_shell::read_pin()?;
-    let order =
-        IssueOrder { staff: staff.clone(), pin, visitor: visitor.clone(), replaces: *replaces, count: *count };
+    let order = IssueOrder { staff: staff.clone(), pin, visitor: visitor.clone(), replaces: *replaces, count: *count };
     let stop = Arc::new(AtomicBool::new(false));
     let told = stop.clone();
     stop::on_signal(move || told.store(true, Ordering::Relaxed))?;

@@ -48,7 +48,9 @@ impl Cards {
             Err(_) => return Answer::Unavailable,
         };
         match want {
-            CardWant::Keys(request) => said(self.post(&header, "v1/cards/keys", &request).await, |keys: CardKeys| CardSaid::Keys(keys)),
+            CardWant::Keys(request) => {
+                said(self.post(&header, "v1/cards/keys", &request).await, |keys: CardKeys| CardSaid::Keys(keys))
+            }
             CardWant::Issued(issued) => self.issued(&header, &issued).await,
             CardWant::Block { visitor } => {
                 let path = format!("v1/visitors/{}/cards/block", escape(&visitor));
@@ -125,8 +127,9 @@ fn said<T: DeserializeOwned>(answer: Option<http::Answer>, of: impl FnOnce(T) ->
         },
         400..=499 => match serde_json::from_slice::<Problem>(&answer.body) {
             Ok(problem) => {
-                warn!(status = answer.status, why = problem.detail, "the backend refused something about cards");
-                Answer::Refused { why: problem.detail }
+                let why = problem.detail.unwrap_or_default();
+                warn!(status = answer.status, why, "the backend refused something about cards");
+                Answer::Refused { why }
             }
             Err(_) => Answer::Unavailable,
         },

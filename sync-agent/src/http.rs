@@ -197,13 +197,7 @@ impl Client {
     ///
     /// # Errors
     /// When there is no complete answer.
-    pub async fn as_staff(
-        &self,
-        staff: &str,
-        path: &str,
-        body: Option<Vec<u8>>,
-        timeout: Duration,
-    ) -> Result<Answer, Failure> {
+    pub async fn as_staff(&self, staff: &str, path: &str, body: Option<Vec<u8>>, timeout: Duration) -> Result<Answer, Failure> {
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let body = body.map(|body| ("application/json", None, body));
         self.request_as(Some(staff), method, path, body, Some(timeout)).await

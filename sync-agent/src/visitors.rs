@@ -164,7 +164,9 @@ impl Visitors {
             },
             // Only the backend says 404 as problem+json; anything on the way says it in its own words.
             404 if serde_json::from_slice::<Problem>(&answer.body).is_ok() => Found::Nobody,
-            403 if serde_json::from_slice::<Problem>(&answer.body).is_ok_and(|p| p.kind == CARD_BLOCKED_PROBLEM) => Found::Blocked,
+            403 if serde_json::from_slice::<Problem>(&answer.body).is_ok_and(|p| p.kind == CARD_BLOCKED_PROBLEM) => {
+                Found::Blocked
+            }
             _ => Found::NoAnswer,
         }
     }

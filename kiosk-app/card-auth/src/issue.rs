@@ -239,13 +239,7 @@ impl<E> Card<'_, '_, E> {
     }
 
     /// Settings and keys, under the factory's master key.
-    fn set_keys(
-        &mut self,
-        uid: &Uid7,
-        set: &CardSet,
-        settings: &FileSettings,
-        settings_too: bool,
-    ) -> Result<(), IssueError<E>> {
+    fn set_keys(&mut self, uid: &Uid7, set: &CardSet, settings: &FileSettings, settings_too: bool) -> Result<(), IssueError<E>> {
         let mut session = self.authenticate(KeyNo::Master, &Key::FACTORY)?;
         if self.own_number(&mut session)? != uid {
             return Err(IssueError::Foreign);

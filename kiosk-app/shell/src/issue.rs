@@ -20,6 +20,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use zeroize::Zeroize as _;
 
 /// One exchange with a card that is being made.
 const EXCHANGE: Duration = Duration::from_millis(900);
@@ -186,8 +187,7 @@ impl Issuer {
 
     /// The card is finished; it counts once the backend has it.
     fn finished(&mut self, job: &Job, token: String, message: String) -> CardStep {
-        let issued =
-            CardIssued { token: token.clone(), message, visitor: job.visitor.clone(), replaces: job.replaces };
+        let issued = CardIssued { token: token.clone(), message, visitor: job.visitor.clone(), replaces: job.replaces };
         match self.office.ask(&job.staff, CardWant::Issued(issued)) {
             Ok(CardSaid::Bound(CardBound { blocked, .. })) => match self.bench.made(&token) {
                 Some(made) => CardStep::Made { made, of: job.count, blocked: u32::try_from(blocked).unwrap_or(u32::MAX) },
@@ -209,9 +209,12 @@ fn refused(why: NoOffice) -> CardStep {
     }
 }
 
-/// The keys as the card takes them; their digits are wiped on the way.
+/// The keys as the card takes them; their digits are wiped.
 fn set_of(keys: cem_contract::cards::CardKeys) -> Option<CardSet> {
     let parsed: Option<Vec<Key>> = keys.keys.iter().map(|digits| Key::from_hex(digits)).collect();
+    for digits in keys.keys {
+        digits.into_bytes().as_mut_slice().zeroize();
+    }
     CardSet::new(parsed?.try_into().ok()?, keys.version)
 }
 

@@ -85,7 +85,7 @@ impl Shell {
         let disk = start::open(&config, &content)?;
         let currency = SharedCurrency::new(Mutex::new(content.catalogue.currency));
         let shown = Shown::new(RwLock::new(Arc::new(content)));
-        let bench = Bench::default();
+        let bench = crate::issue::Bench::default();
         let desk = start::desk_side(&config, &bench, disk.outbox.clone(), &clock);
         let fitted = Fitted { desk: Some(desk), ..start::fit(&config, &bench, &board, &shown, &clock, &disk.outbox)? };
         let (sender, inbox) = mailbox();

@@ -312,7 +312,13 @@ pub(crate) fn identity(config: &KioskConfig, clock: &Arc<dyn Clock>, outbox: &Ar
         None => Box::new(NoKeys),
     };
     let (counters, handed, policy): (Arc<dyn TapCounters>, _, _) = (outbox.clone(), Handed::default(), config.cards.clone());
-    let verifier = Verifier { pseudonyms: pseudonyms(config), policy: policy.clone(), keys, counters: counters.clone(), handed: handed.clone() };
+    let verifier = Verifier {
+        pseudonyms: pseudonyms(config),
+        policy: policy.clone(),
+        keys,
+        counters: counters.clone(),
+        handed: handed.clone(),
+    };
     let asking = config.agent.as_ref().map(|paths| {
         let agent = Box::new(Link::new(&paths.ask, &paths.agent_db));
         Asking { agent, look_up: look_up(), policy, counters, handed }

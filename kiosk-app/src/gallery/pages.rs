@@ -84,7 +84,11 @@ pub(super) const ALL: &[(&str, Make)] = &[
     ("desk-cards-name", |shop, lang| desk(shop, lang, DeskPage::Cards, Some(Ask::HolderName), |_| {})),
     ("desk-cards-found", |shop, lang| {
         desk(shop, lang, DeskPage::Cards, None, |view| {
-            view.cards = CardsView { search: "jan".to_owned(), found: vec![jane(), Holder { points: 12, ..Holder::default() }], ..cards() };
+            view.cards = CardsView {
+                search: "jan".to_owned(),
+                found: vec![jane(), Holder { points: 12, ..Holder::default() }],
+                ..cards()
+            };
         })
     }),
     ("desk-cards-count", |shop, lang| desk(shop, lang, DeskPage::Cards, Some(Ask::CardCount), |_| {})),

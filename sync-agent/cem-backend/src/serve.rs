@@ -137,7 +137,11 @@ async fn prune(store: store::Store) {
     loop {
         every.tick().await;
         let now = store::now_ms();
-        if let Err(error) = store.writer.run_ahead(move |connection| feed::prune(connection, now).and_then(|()| cards::prune(connection, now))).await {
+        if let Err(error) = store
+            .writer
+            .run_ahead(move |connection| feed::prune(connection, now).and_then(|()| cards::prune(connection, now)))
+            .await
+        {
             tracing::warn!(%error, "the feed was not pruned");
         }
     }

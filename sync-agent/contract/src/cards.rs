@@ -150,6 +150,9 @@ mod tests {
         let said = CardSaid::Keys(CardKeys { version: 1, keys: vec!["ab".repeat(16)] });
         let holder = Holder { visitor: "v_1".into(), name: "Jane".into(), phone_ending: "42".into(), points: 1 };
         let shown = format!("{want:?} {said:?} {holder:?}");
-        assert!(!shown.contains("04A1") && !shown.contains("abab") && !shown.contains("Jane") && !shown.contains("v_1"), "{shown}");
+        assert!(
+            !shown.contains("04A1") && !shown.contains("abab") && !shown.contains("Jane") && !shown.contains("v_1"),
+            "{shown}"
+        );
     }
 }

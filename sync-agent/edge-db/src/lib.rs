@@ -111,7 +111,8 @@ mod till;
 mod writer;
 
 pub use agent::{
-    AgentStore, CachedProfile, QuarantineState, Quarantined, StoredRoster, cached_profile, is_card_blocked, is_locked, staff_roster,
+    AgentStore, CachedProfile, QuarantineState, Quarantined, StoredRoster, cached_profile, is_card_blocked, is_locked,
+    staff_roster,
 };
 pub use error::{CommitError, OpenError, ReadError, Refused, WriteError};
 pub use identity::Identity;

@@ -45,12 +45,13 @@ impl Shop {
         office.fleet(&["staff", "add", STAFF, "--name", "Mia"])?;
         let run = device.at("run");
         fs::create_dir_all(&run)?;
-        let plan =
-            Plan { run, to: None, board: None, cards: Keys::KNOWN, mode: Mode::Approve, delay: Duration::from_millis(1) };
+        let plan = Plan { run, to: None, board: None, cards: Keys::KNOWN, mode: Mode::Approve, delay: Duration::from_millis(1) };
         let sims = AllSims::start(&plan)?;
         let config = configure(&device, &sims)?;
         let jane = office.folder.path().join("jane.toml");
-        let text = format!("[[visitor]]\nvisitor = \"{JANE}\"\nstores = [\"s-001\"]\ntokens = []\ndisplay_name = \"Jane\"\nconsent = \"personal\"\npoints = 412\n");
+        let text = format!(
+            "[[visitor]]\nvisitor = \"{JANE}\"\nstores = [\"s-001\"]\ntokens = []\ndisplay_name = \"Jane\"\nconsent = \"personal\"\npoints = 412\n"
+        );
         fs::write(&jane, text)?;
         let data = office.folder.path().join("backend").display().to_string();
         output("cem-backend", &["seed", "--data", &data, "--file", &jane.display().to_string()])?;
@@ -144,7 +145,11 @@ fn configure(device: &Device, sims: &AllSims) -> Result<PathBuf> {
         Ok((device.ask(&Ask::ChangeStaff { change: Box::new(change.clone()) })? == Answer::Done).then_some(()))
     })?;
     let enrolment: Enrolment = serde_json::from_slice(&fs::read(device.at("enrolment/enrolment.json"))?)?;
-    let trusted = enrolment.trust_root.keys.iter().filter(|key| [KEY_PROFILES, KEY_ROSTER].iter().any(|word| key.uses.iter().any(|own| own == word)));
+    let trusted = enrolment
+        .trust_root
+        .keys
+        .iter()
+        .filter(|key| [KEY_PROFILES, KEY_ROSTER].iter().any(|word| key.uses.iter().any(|own| own == word)));
     let trusted: Vec<String> = trusted.map(|key| format!("{{ id = \"{}\", public = \"{}\" }}", key.id, key.public)).collect();
     let text = format!(
         "store = \"s-001\"\ndevice = \"k-01\"\nrole = \"kiosk\"\ndata = \".\"\nboard = \"{}\"\ncontent = \"shop\"\n\
@@ -192,7 +197,11 @@ fn cards_are_made_known_blocked_and_replaced() -> Result<()> {
     assert!(issue.ended()?);
     let mut watch = shop.watch()?;
     let first = shop.tap(&mut watch, "blank")?;
-    assert_eq!((&first["method"], &first["assurance"], &first["refused"]), (&"ntag424".into(), &"high".into(), &Value::Null), "{first}");
+    assert_eq!(
+        (&first["method"], &first["assurance"], &first["refused"]),
+        (&"ntag424".into(), &"high".into(), &Value::Null),
+        "{first}"
+    );
     assert_eq!(first["uid_len"], 7);
     let second = shop.tap(&mut watch, "blank")?;
     assert!(second["counter"].as_u64() > first["counter"].as_u64() && second["token"] == first["token"], "{second}");

@@ -81,3 +81,20 @@ fn the_kiosk_sells_while_the_backend_is_down_and_everything_arrives_once_and_in_
     assert!(at("cem.payment.approved.v1") < at("cem.visit.ended.v1"));
     assert_eq!(ledger.of("cem.order.placed.v1").count(), 1);
 }
+
+#[test]
+fn cards_that_prove_nothing_are_answered_with_a_sentence_and_give_no_name_away() {
+    let ledger = play(&["cards.toml"]);
+    let shown: Vec<_> = ledger.of("cem.problem.shown.v1").filter_map(|event| event["data"]["problem"].as_str()).collect();
+    assert_eq!(shown, ["unknown_card", "bank_card_at_reader", "random_card", "card_not_taken", "card_not_genuine"]);
+    let last = ledger.of("cem.visit.identified.v1").last().unwrap();
+    assert_eq!((&last["data"]["method"], &last["data"]["assurance"]), (&"uid".into(), &"low".into()));
+}
+
+#[test]
+fn the_kiosk_sells_whatever_the_reader_does_and_knows_guests_again_once_it_is_well() {
+    let ledger = play(&["reader-faults.toml"]);
+    assert_eq!(ledger.of("cem.order.placed.v1").count(), 1);
+    assert_eq!(ledger.of("cem.payment.approved.v1").count(), 1);
+    assert!(ledger.of("cem.visit.identified.v1").count() > 0);
+}

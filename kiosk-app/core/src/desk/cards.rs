@@ -5,10 +5,7 @@
 
 use super::{Desk, DeskPage, Notice, What};
 use crate::{effect::Effect, session::turn::Turn};
-use alloc::{
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{string::String, vec::Vec};
 
 /// The most cards of one batch.
 pub const BATCH_MAX: u16 = 500;
@@ -201,7 +198,7 @@ impl Desk {
     /// The reader reads guests again.
     pub(super) fn stop_making(&mut self, turn: &mut Turn<'_>) {
         if self.cards.making.take().is_some() {
-            let (request, staff) = (self.requests, self.staff().to_string());
+            let (request, staff) = (self.requests, self.staff());
             turn.effect(Effect::Cards { request, staff, errand: CardErrand::Stop });
         }
     }

@@ -18,6 +18,8 @@ use crate::{
 };
 use alloc::vec;
 
+mod cards;
+
 impl Rig {
     fn desk(&mut self, intent: DeskIntent) -> &mut Self {
         self.input(Input::Desk(intent))

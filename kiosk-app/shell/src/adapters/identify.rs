@@ -164,11 +164,7 @@ impl Worker {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{
-        adapters::test_wires,
-        guest::test_profile,
-        verify::tests::Memory,
-    };
+    use crate::{adapters::test_wires, guest::test_profile, verify::tests::Memory};
 
     struct Fake {
         says: Resolved,

@@ -28,13 +28,12 @@ impl CardOffice for Office {
                 assert_eq!(keys.len(), CARD_KEYS);
                 Ok(CardSaid::Keys(CardKeys { version: 1, keys }))
             }
-            CardWant::Issued(issued) => Ok(CardSaid::Bound(CardBound { visitor: issued.visitor, blocked: u64::from(issued.replaces) })),
-            CardWant::Find { query } => Ok(CardSaid::Found(vec![WireHolder {
-                visitor: "v_1".into(),
-                name: query,
-                phone_ending: "11".into(),
-                points: 3,
-            }])),
+            CardWant::Issued(issued) => {
+                Ok(CardSaid::Bound(CardBound { visitor: issued.visitor, blocked: u64::from(issued.replaces) }))
+            }
+            CardWant::Find { query } => {
+                Ok(CardSaid::Found(vec![WireHolder { visitor: "v_1".into(), name: query, phone_ending: "11".into(), points: 3 }]))
+            }
             CardWant::Block { .. } => Ok(CardSaid::Blocked(CardsBlocked { blocked: 2 })),
         }
     }
@@ -72,7 +71,12 @@ fn tag(kind: Kind, uid: &[u8]) -> Tag {
 
 fn issuer(office: &Office) -> Issuer {
     let template = address("cem.example/t").unwrap();
-    Issuer { office: Box::new(office.clone()), pseudonyms: Pseudonyms::new(TenantKey { version: 1, bytes: [3; 32] }), template, bench: Bench::default() }
+    Issuer {
+        office: Box::new(office.clone()),
+        pseudonyms: Pseudonyms::new(TenantKey { version: 1, bytes: [3; 32] }),
+        template,
+        bench: Bench::default(),
+    }
 }
 
 fn job(count: u16) -> Job {

@@ -389,12 +389,7 @@ fn read_events(connection: &Connection, survivor: &str) -> store::Result<Vec<Box
 }
 
 /// Writes down who looked at what: before the answer leaves, so that nobody looks unseen.
-pub(super) async fn audit(
-    app: &App,
-    staff: Staff,
-    action: &'static str,
-    visitor: Option<String>,
-) -> Result<(), HttpError> {
+pub(super) async fn audit(app: &App, staff: Staff, action: &'static str, visitor: Option<String>) -> Result<(), HttpError> {
     let now = now_ms();
     let write = move |connection: &Connection| {
         connection

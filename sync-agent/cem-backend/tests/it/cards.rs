@@ -108,7 +108,8 @@ fn keys_of_one_card_go_to_whoever_signed_in_and_to_nobody_else() {
     }
     // Who asked is on record, and neither the number nor a key is.
     let db = rusqlite::Connection::open(shop.backend.folder.path().join("cem.db")).unwrap();
-    let asked: i64 = db.query_row("SELECT count(*) FROM audit WHERE action = 'card.keys' AND staff = 'st-1'", [], |r| r.get(0)).unwrap();
+    let asked: i64 =
+        db.query_row("SELECT count(*) FROM audit WHERE action = 'card.keys' AND staff = 'st-1'", [], |r| r.get(0)).unwrap();
     assert_eq!(asked, 3);
     drop(db);
     let stored = std::fs::read(shop.backend.folder.path().join("cem.db")).unwrap();

@@ -61,7 +61,10 @@ fn a_token_is_resolved_into_a_profile_that_the_kiosk_can_check() {
     let envelope: Envelope = serde_json::from_str(&answer.body).unwrap();
     let issued: IssuedProfile = envelope.verify(PROFILE_PAYLOAD_TYPE, &[signing_key(&backend)]).unwrap().into_inner();
     assert_eq!((issued.profile.visitor.as_str(), issued.profile.points, issued.store.as_str()), (JANE, 412, "s-002"));
-    assert_eq!((issued.profile.usual[0].sku.as_str(), issued.tokens), ("flat-white", vec!["1:8f2c".to_owned()]));
+    assert_eq!(
+        (issued.profile.usual[0].sku.as_str(), issued.tokens),
+        ("flat-white", vec!["1:8f2c".to_owned(), "2:0000".to_owned()])
+    );
     backend.json("POST", &device, "/v1/visitors/resolve", &json!({"tokens": ["1:ffff"]})).is_problem(404);
     backend.json("POST", &device, "/v1/visitors/resolve", &json!({"tokens": []})).is_problem(400);
     backend.json("POST", &device, "/v1/visitors/resolve", &json!({"token": "1:8f2c"})).is_problem(400);

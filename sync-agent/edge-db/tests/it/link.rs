@@ -63,7 +63,10 @@ fn a_question_gets_its_answer_with_the_envelope_s_exact_bytes() {
     let mut client = AskClient::new(&path);
     let answer = client.ask(&Ask::Resolve { token: "1:ab".to_owned(), message: None, older: Vec::new() }, BUDGET).unwrap();
     assert!(matches!(&answer, Answer::Profile { envelope: got } if got.get() == envelope), "{answer:?}");
-    assert_eq!(client.ask(&Ask::Resolve { token: "1:cd".to_owned(), message: None, older: Vec::new() }, BUDGET).unwrap(), Answer::Unknown);
+    assert_eq!(
+        client.ask(&Ask::Resolve { token: "1:cd".to_owned(), message: None, older: Vec::new() }, BUDGET).unwrap(),
+        Answer::Unknown
+    );
     assert_eq!(client.ask(&Ask::Forget { visitor: "v_1".to_owned() }, BUDGET).unwrap(), Answer::Done);
     assert_eq!(client.ask(&Ask::Ping, BUDGET).unwrap(), Answer::Unavailable);
     drop(service);

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use cem_tests::{kills, money, proc};
 use clap::{Parser, Subcommand};
 
+mod greeting;
 mod queue;
 mod tap;
 mod upload;

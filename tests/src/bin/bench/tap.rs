@@ -1,8 +1,10 @@
-//! A tap: how long from the card on the reader to its proven identity, beside what the reader and the radio take themselves.
+//! A tap: how long from the card on the reader to its proven identity, beside what the reader and the radio take themselves,
+//! and whether a long day without a card makes it slower or the reader's process larger.
 //!
 //! The reader's process with the real libnfc works a PN532 that is simulated at the pace of 115200 baud with assumed times of
 //! the radio; no radio is involved. What the simulator itself spends on a tap is its floor: nobody can be faster.
 
+use super::greeting;
 use anyhow::{Context, Result, bail, ensure};
 use card_auth::{SunMessage, diversify, ntag424::KeyNo};
 use cem_tests::proc;
@@ -11,7 +13,10 @@ use kiosk_sim::{
     Pn532Sim,
     nfc::{Fault, Keys, Ntag424, Timing},
 };
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 const UID: [u8; 7] = [4, 1, 2, 3, 4, 5, 6];
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -89,8 +94,17 @@ impl Rig {
 
 pub(super) fn run(taps: usize, polls: u64, drift_taps: usize) -> Result<()> {
     let mut rig = Rig::new(Timing::PACED)?;
+    let before = rig.sim.stats();
     let (above, floor) = rig.taps(taps)?;
+    let after = rig.sim.stats();
+    let each = |count: u64| count as f64 / taps.max(1) as f64;
     println!("card placed to proven identity, {taps} taps, 115200 baud and an assumed radio");
+    println!(
+        "  a tap: {:.2} exchanges with the card, {:.2} times found, {} of {taps} proven",
+        each(after.exchanges - before.exchanges),
+        each(after.found - before.found),
+        above.len()
+    );
     println!("  the simulator's own floor                    {:7.1} ms", ms(floor));
     println!(
         "  above it     p50 {:6.1}   p95 {:6.1}   max {:6.1} ms   (wanted: p95 <= 35)",
@@ -98,6 +112,19 @@ pub(super) fn run(taps: usize, polls: u64, drift_taps: usize) -> Result<()> {
         at(&above, 95),
         at(&above, 100)
     );
+    println!("  the whole beside the floor   {:.2} at the 95th percentile", (at(&above, 95) + ms(floor)) / ms(floor).max(0.001));
+
+    println!("  the software's share at the 95th percentile: {:.1} ms (wanted: <= 20)", at(&above, 95));
+    let greeted = greeting::run(taps)?;
+    println!("card placed to greeting on the screen's model, {taps} visits of a known guest, backend and agent beside it");
+    for (what, times) in [("neutral", &greeted.neutral), ("by name", &greeted.named)] {
+        println!(
+            "  {what}      p50 {:6.1}   p95 {:6.1}   max {:6.1} ms   (wanted: p95 <= 250)",
+            at(times, 50),
+            at(times, 95),
+            at(times, 100)
+        );
+    }
 
     println!("a reader that fails");
     let down = |line: &Result<ReaderLine, ReaderError>| matches!(line, Ok(ReaderLine::Down { .. }) | Err(ReaderError::Lost(_)));
@@ -137,16 +164,51 @@ pub(super) fn run(taps: usize, polls: u64, drift_taps: usize) -> Result<()> {
 
     let mut rig = Rig::new(Timing::INSTANT)?;
     let (first, _) = rig.taps(drift_taps)?;
+    let small = Size::of_the_readers_process()?;
     let from = rig.sim.stats().empty;
     while rig.sim.stats().empty < from + polls {
         // Beats keep the connection.
         let _ = rig.reader.next(Duration::from_millis(500));
     }
+    let looks = rig.sim.stats().empty - from;
+    let large = Size::of_the_readers_process()?;
     let (last, _) = rig.taps(drift_taps)?;
-    println!("drift: {drift_taps} unpaced taps, {polls} looks without a card, {drift_taps} taps");
+    println!("drift: {drift_taps} unpaced taps, {looks} looks without a card, {drift_taps} taps");
+    println!(
+        "  the reader's process: {} -> {} KiB resident, {} -> {} open files",
+        small.kib, large.kib, small.files, large.files
+    );
     println!("  before       p50 {:6.2}   p95 {:6.2} ms", at(&first, 50), at(&first, 95));
     println!("  after        p50 {:6.2}   p95 {:6.2} ms", at(&last, 50), at(&last, 95));
+    println!("  after beside before   {:.2} at the median", at(&last, 50) / at(&first, 50).max(0.001));
     Ok(())
+}
+
+/// How large the reader's process is.
+struct Size {
+    kib: u64,
+    files: usize,
+}
+
+impl Size {
+    /// Of the youngest child of this process that is one.
+    fn of_the_readers_process() -> Result<Self> {
+        let me = std::process::id();
+        let children = fs::read_dir("/proc/self/task")?
+            .flatten()
+            .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+            .collect::<Vec<_>>()
+            .join(" ");
+        let is_reader =
+            |pid: &&str| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "nfc-sidecar");
+        let pid = children.split_whitespace().filter(is_reader).max_by_key(|pid| pid.parse::<u32>().unwrap_or(0));
+        let pid = pid.with_context(|| format!("no child of {me} is the reader's process"))?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+        // Its files are its own to see: it shows nobody its memory, and its folder of files only to whoever may.
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+        Ok(Self { kib: kib.unwrap_or(0), files })
+    }
 }
 
 fn ms(time: Duration) -> f64 {

@@ -84,7 +84,8 @@ impl Pages<'_> {
         }
         if let Some(count) = cards.blocked {
             let title = say!(t, format!("Cards blocked: {count}"), format!("Заблокировано карт: {count}"));
-            let text = say!(t, "Every shop refuses them within a minute.", "Через минуту их не примет ни один магазин.").to_owned();
+            let text =
+                say!(t, "Every shop refuses them within a minute.", "Через минуту их не примет ни один магазин.").to_owned();
             page.notice = Some(NoticeView { tone: Tone::Good, title, text });
         }
         page
@@ -115,10 +116,8 @@ impl Pages<'_> {
             page.stats.push((self.holder_title(holder), say!(t, "for", "для").to_owned()));
         }
         page.notice = making.last.map(|step| self.card_step(step));
-        page.actions = vec![act(
-            if making.is_done() { say!(t, "Done", "Готово") } else { say!(t, "Stop", "Закончить") },
-            DeskIntent::Back,
-        )];
+        page.actions =
+            vec![act(if making.is_done() { say!(t, "Done", "Готово") } else { say!(t, "Stop", "Закончить") }, DeskIntent::Back)];
         page
     }
 
@@ -135,9 +134,11 @@ impl Pages<'_> {
                 say!(t, "This card is ready, the lost one is blocked", "Карта готова, потерянная заблокирована"),
                 say!(t, "Points and history are with it.", "Баллы и история теперь на ней."),
             ),
-            CardStep::MadeBefore => {
-                (Tone::Quiet, say!(t, "This one is ready already", "Эта карта уже готова"), say!(t, "The next, please.", "Следующую."))
-            }
+            CardStep::MadeBefore => (
+                Tone::Quiet,
+                say!(t, "This one is ready already", "Эта карта уже готова"),
+                say!(t, "The next, please.", "Следующую."),
+            ),
             CardStep::TakenAway => (
                 Tone::Attention,
                 say!(t, "Taken away too soon", "Убрали слишком рано"),
