@@ -3,6 +3,7 @@
 
 use kiosk_core::{
     Catalogue, ClockQuality, CommandOutcome, Config, DeviceEvent, Effect, Intent, Kiosk, Lang, Minor, Now, Snapshot,
+    config::PayConfig,
     device::{Assurance, Consent, DeviceKind, Guest, Health, Method, UsualItem},
     session::{Failure, Input},
 };
@@ -22,9 +23,9 @@ pub(crate) struct Rehearsal {
 }
 
 impl Rehearsal {
-    pub(crate) fn new(catalogue: Arc<Catalogue>, lang: Lang) -> Self {
+    pub(crate) fn new(catalogue: Arc<Catalogue>, pay: PayConfig, lang: Lang) -> Self {
         let now = Now { mono_ms: 1_000_000, utc_ms: Some(MORNING_MS), offset_min: 60, quality: ClockQuality::Synced };
-        let config = Config { language: lang, ..Config::default() };
+        let config = Config { language: lang, pay, ..Config::default() };
         Self { kiosk: Kiosk::new(config, catalogue.clone()), catalogue, now, charge: None, order: None, lang }
     }
 

@@ -174,7 +174,7 @@ fn catalogue() -> Catalogue {
         version: "replay".into(),
         currency: Currency::USD,
         languages: vec!["en".into()],
-        taxes: vec![Tax { code: "none".into(), rate_ppm: 0, included: true }],
+        taxes: vec![Tax { code: "none".into(), rate_ppm: 0, included: true, ..Tax::default() }],
         categories: vec![kiosk_core::catalogue::Category {
             key: "all".into(),
             name: Text(vec!["All".into()]),

@@ -3,6 +3,7 @@
 use kiosk_core::{
     Catalogue,
     catalogue::{Lang, Text},
+    config::PayConfig,
     money::Currency,
 };
 use std::{collections::BTreeMap, path::PathBuf};
@@ -56,6 +57,8 @@ pub struct Shop {
     pub attract: Vec<Attract>,
     /// What every receipt says.
     pub receipt: Receipt,
+    /// Ways to pay.
+    pub pay: PayConfig,
 }
 
 impl Shop {

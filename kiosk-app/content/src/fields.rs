@@ -201,6 +201,21 @@ impl<'a> Fields<'a> {
         within
     }
 
+    /// The whole numbers of a list, each within bounds; those that are not are told and left out.
+    pub(crate) fn numbers(&self, key: &str, bound: usize, range: std::ops::RangeInclusive<u32>) -> Vec<u32> {
+        let number = |value: &Value<'_>| {
+            let number = value.get_ref().as_integer().and_then(|i| u32::from_str_radix(i.as_str(), i.radix()).ok());
+            let within = number.filter(|n| range.contains(n));
+            if within.is_none() {
+                let what =
+                    format!("\"{key}\" of {} is no list of numbers from {} to {}.", self.owner, range.start(), range.end());
+                self.scope.problem(value.span().start, what, format!("Write {key} = [{}].", range.start()));
+            }
+            within
+        };
+        self.list(key, bound).iter().filter_map(number).collect()
+    }
+
     /// The entries of a list, none where it is missing. More than `bound` are told and left out.
     pub(crate) fn list(&self, key: &str, bound: usize) -> &'a [Value<'a>] {
         let Some(value) = self.get(key) else { return &[] };

@@ -27,6 +27,7 @@ mod last_good;
 mod limits;
 mod menu;
 mod parallel;
+mod pay;
 mod pictures;
 mod problem;
 mod shop;

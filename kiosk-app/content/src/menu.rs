@@ -14,7 +14,7 @@ use crate::{
 };
 use kiosk_core::{
     ArticleId, Catalogue, CategoryId,
-    catalogue::{Category, GroupId, Tax},
+    catalogue::{Category, GroupId, Tax, TaxRounding},
     money::Currency,
 };
 use std::{collections::HashSet, path::Path};
@@ -132,7 +132,7 @@ fn build<'a>(files: &[MenuFile<'a>], index: &Index<'a>, version: String) -> Cata
     };
     for file in files {
         check_currency(&file.root, index.currency);
-        catalogue.taxes.extend(file.taxes.iter().map(read_tax));
+        catalogue.taxes.extend(file.taxes.iter().map(|fields| read_tax(fields, index)));
         catalogue.categories.extend(file.categories.iter().map(|f| read_category(f, index)));
         catalogue.groups.extend(file.groups.iter().map(|f| read_group(f, index)));
     }
@@ -168,17 +168,51 @@ fn check_currency(root: &Fields<'_>, currency: Currency) {
     }
 }
 
-fn read_tax(fields: &Fields<'_>) -> Tax {
+/// `of = ["gst", "qst"]` names taxes that are levied side by side on the same goods; all others have a rate.
+fn read_tax<'a>(fields: &Fields<'a>, index: &Index<'a>) -> Tax {
     let code = fields.key("code", "\"food\"").map_or("", |s| s.text);
     let fields = fields.named("tax", code);
-    fields.only(&["code", "rate", "included"]);
+    if fields.get("of").is_some() {
+        return side_by_side(&fields, index);
+    }
+    fields.only(&["code", "rate", "included", "rounding", "of"]);
     // A percentage with four digits after the point is a whole number of millionths.
     let percent = Currency { code: *b"XXX", exponent: 4 };
     let rate = minor(&fields, "rate", percent, 1_000_000, "\"7\"");
     if fields.get("included").is_none() {
         fields.missing("included", "true where prices contain the tax, false where it is added");
     }
-    Tax { code: code.to_owned(), rate_ppm: u32::try_from(rate.0).unwrap_or(0), included: fields.bool("included", true) }
+    Tax {
+        code: code.to_owned(),
+        rate_ppm: u32::try_from(rate.0).unwrap_or(0),
+        included: fields.bool("included", true),
+        rounding: tax_rounding(&fields),
+        parts: Vec::new(),
+    }
+}
+
+fn side_by_side<'a>(fields: &Fields<'a>, index: &Index<'a>) -> Tax {
+    fields.only(&["code", "of"]);
+    let most = fields.scope.limits.entries;
+    let named: Vec<_> = fields.strings("of", most, "[\"gst\", \"qst\"]").collect();
+    let parts = named.iter().filter_map(|spot| index.tax(fields, *spot)).collect();
+    let code = named.iter().map(|spot| spot.text).collect::<Vec<_>>().join("+");
+    Tax { code, parts, ..Tax::default() }
+}
+
+fn tax_rounding(fields: &Fields<'_>) -> TaxRounding {
+    let Some(spot) = fields.opt_str("rounding", "\"order\"") else { return TaxRounding::Order };
+    match spot.text {
+        "order" => TaxRounding::Order,
+        "line" => TaxRounding::Line,
+        "piece" => TaxRounding::Piece,
+        other => {
+            let what = format!("\"rounding\" of {} is \"{}\".", fields.owner, shown(other));
+            let cure = "Write \"order\" (once on the sum of the code), \"line\" or \"piece\", as the law of the place says.";
+            fields.scope.problem(spot.at, what, cure);
+            TaxRounding::Order
+        }
+    }
 }
 
 fn read_category<'a>(fields: &Fields<'a>, index: &Index<'a>) -> Category {

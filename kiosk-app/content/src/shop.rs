@@ -4,6 +4,7 @@ use crate::{
     Attract, Language, Limits, Receipt, Shop,
     amount::{currencies, currency},
     fields::{Fields, Owner, Spot, parse},
+    pay,
     problem::{Report, did_you_mean, shown},
     source::{Scope, Source},
 };
@@ -18,14 +19,16 @@ pub(crate) fn read(dir: &Path, limits: &Limits, report: &Report) -> Option<Shop>
     let scope = Scope { source: &source, report, limits };
     let table = parse(scope)?;
     let root = Fields::root(scope, &table);
-    root.only(&["name", "tagline", "currency", "language", "attract", "receipt"]);
+    root.only(&["name", "tagline", "currency", "language", "attract", "receipt", "pay"]);
     let languages = languages(&root);
     let tags: Vec<String> = languages.iter().map(|l| l.tag.clone()).collect();
     let example = "{ en = \"A café by the sea\" }";
+    let currency = shop_currency(&root)?;
     let shop = Shop {
         name: root.sentence("name", limits.name_bytes, "\"Boyd's\""),
         tagline: root.opt_text("tagline", &tags, limits.text_bytes, example),
-        currency: shop_currency(&root)?,
+        currency,
+        pay: pay::read(&root, currency),
         attract: attract(&root, dir, &tags),
         receipt: receipt(&root, &tags),
         languages,

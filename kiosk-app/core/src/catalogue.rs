@@ -72,14 +72,31 @@ impl<T: Copy> ByService<T> {
 }
 
 /// A tax code with its rate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tax {
-    /// The code as the shop's accounts know it.
+    /// The code as the shop's accounts know it. Taxes levied side by side on the same goods (GST and QST) are one entry whose
+    /// code names them, joined by '+'.
     pub code: String,
-    /// Millionths: 70_000 is 7 %.
+    /// Millionths: 70_000 is 7 %. 0 for an entry that only names others.
     pub rate_ppm: u32,
     /// True where the shown price contains the tax, false where it is added on top.
     pub included: bool,
+    /// On what it is rounded.
+    pub rounding: TaxRounding,
+    /// The taxes that are levied side by side, where this entry only names them; each is added on top.
+    pub parts: Vec<TaxId>,
+}
+
+/// On what a tax is rounded to the minor unit, half away from zero. The law of the place says which is allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TaxRounding {
+    /// On the sum of the code over the order.
+    #[default]
+    Order,
+    /// On each line.
+    Line,
+    /// On each piece of a line.
+    Piece,
 }
 
 /// The fourteen allergens of Regulation (EU) No 1169/2011, Annex II, in its order.
@@ -338,6 +355,12 @@ impl Catalogue {
     /// The tax, `None` for an id of another catalogue.
     pub fn tax(&self, id: TaxId) -> Option<&Tax> {
         self.taxes.get(id.0 as usize)
+    }
+    /// The taxes that an entry stands for: itself, or those that it names. None for an id of another catalogue.
+    pub fn levies(&self, id: TaxId) -> impl Iterator<Item = (TaxId, &Tax)> {
+        let parts = self.tax(id).map_or(&[][..], |tax| &tax.parts);
+        let own = parts.is_empty().then_some(id);
+        own.into_iter().chain(parts.iter().copied()).filter_map(|id| Some((id, self.tax(id)?)))
     }
     /// The article whose SKU, or a variant's SKU, is `sku`, with the variant's index.
     pub fn find(&self, sku: &str) -> Option<(ArticleId, Option<u8>)> {

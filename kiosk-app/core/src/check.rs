@@ -24,6 +24,7 @@ pub enum CatalogueProblem {
     DuplicateLanguage { tag: String },
     DuplicateTax { code: String },
     RateTooHigh { code: String, rate_ppm: u32 },
+    TaxPart { code: String },
     DuplicateCategory { key: String },
     MissingArticle { category: String, index: usize },
     EmptySku { name: String },
@@ -58,6 +59,12 @@ impl fmt::Display for CatalogueProblem {
             Self::DuplicateTax { code } => write!(f, "tax code '{code}' is given twice"),
             Self::RateTooHigh { code, rate_ppm } => {
                 write!(f, "tax code '{code}' is {rate_ppm} millionths, which is above 100 %: check the unit")
+            }
+            Self::TaxPart { code } => {
+                write!(
+                    f,
+                    "tax code '{code}' names taxes side by side that are not there, are included, or name others themselves"
+                )
             }
             Self::DuplicateCategory { key } => write!(f, "category '{key}' is given twice"),
             Self::MissingArticle { category, index } => {
@@ -154,6 +161,10 @@ impl<'a> Check<'a> {
         }
         for tax in self.catalogue.taxes.iter().filter(|t| t.rate_ppm > 1_000_000) {
             self.problems.push(CatalogueProblem::RateTooHigh { code: tax.code.clone(), rate_ppm: tax.rate_ppm });
+        }
+        let added = |id: &TaxId| self.catalogue.tax(*id).is_some_and(|tax| !tax.included && tax.parts.is_empty());
+        for tax in self.catalogue.taxes.iter().filter(|tax| !tax.parts.iter().all(added)) {
+            self.problems.push(CatalogueProblem::TaxPart { code: tax.code.clone() });
         }
     }
 

@@ -1,11 +1,13 @@
 //! What a shop decides about the course of a visit.
 
 use crate::{
+    cash,
     catalogue::{Lang, Service, TaxId},
-    money::Minor,
+    instalment::Instalments,
+    money::{self, Currency, Minor},
     staff::Permissions,
 };
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 /// Settings of one kiosk. All times are in milliseconds of `Now::mono_ms`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +20,6 @@ pub struct Config {
     pub service: Service,
     /// True to ask 'eat in or takeaway?' at the beginning.
     pub ask_service: bool,
-    /// True to offer 'pay at the counter'.
-    pub pay_at_counter: bool,
     /// Silence after which 'still there?' is asked.
     pub idle_ms: u64,
     /// How long 'still there?' waits for an answer before the basket is wiped.
@@ -38,10 +38,62 @@ pub struct Config {
     pub day_turn_min: u16,
     /// The till and its desk.
     pub desk: DeskConfig,
+    /// Ways to pay.
+    pub pay: PayConfig,
     /// Tax of open-price lines.
     pub open_price_tax: TaxId,
     /// Makes ids unique; drawn anew by the shell at each start. Not a secret.
     pub seed: [u8; 32],
+}
+
+/// What a shop decides about paying.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayConfig {
+    /// True to offer 'pay at the counter'.
+    pub counter: bool,
+    /// The smallest amount that is paid in coins; `None` for what the currency has ([`crate::cash::unit_of`]).
+    pub cash_unit: Option<Minor>,
+    /// Tips that are offered beside 'no tip'; none is ever chosen beforehand. Empty: tips are not asked for.
+    pub tips: Vec<Tip>,
+    /// Instalments that are reckoned for orders that are dear enough.
+    pub instalments: Option<Instalments>,
+}
+
+/// A tip that is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tip {
+    /// Millionths of the goods, added tax not counted.
+    Share(u32),
+    /// So much.
+    Amount(Minor),
+}
+
+impl Tip {
+    /// What it comes to.
+    pub fn of(self, goods: Minor) -> Minor {
+        match self {
+            Self::Share(ppm) => money::scale(goods, u64::from(ppm), 1_000_000),
+            Self::Amount(amount) => amount,
+        }
+    }
+}
+
+impl Default for PayConfig {
+    fn default() -> Self {
+        Self { counter: true, cash_unit: None, tips: Vec::new(), instalments: None }
+    }
+}
+
+impl PayConfig {
+    /// What is paid in coins instead of `amount`.
+    pub fn in_cash(&self, amount: Minor, currency: Currency) -> Minor {
+        cash::rounded(amount, self.unit(currency))
+    }
+
+    /// The smallest amount that is paid in coins.
+    pub(crate) fn unit(&self, currency: Currency) -> Minor {
+        self.cash_unit.unwrap_or_else(|| cash::unit_of(currency))
+    }
 }
 
 /// Settings of the till and its desk.
@@ -102,7 +154,6 @@ impl Default for Config {
             language: Lang(0),
             service: Service::EatIn,
             ask_service: true,
-            pay_at_counter: true,
             idle_ms: 60_000,
             still_there_ms: 15_000,
             done_ms: 20_000,
@@ -112,6 +163,7 @@ impl Default for Config {
             terminal: TerminalLimits::default(),
             day_turn_min: 240,
             desk: DeskConfig::default(),
+            pay: PayConfig::default(),
             open_price_tax: TaxId(0),
             seed: *b"a fixed seed makes tests repeat.",
         }

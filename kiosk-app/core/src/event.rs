@@ -114,8 +114,17 @@ pub struct PlacedOrder {
     pub service: Service,
     /// Lines, discounts, taxes and total, frozen.
     pub priced: Priced,
+    /// For the people who work here, on top of the total; no tax is in it.
+    pub tip: Minor,
     /// The shop's day, `2026-11-21`.
     pub business_date: String,
+}
+
+impl PlacedOrder {
+    /// What is to be paid, tip included.
+    pub fn to_pay(&self) -> Minor {
+        self.priced.total + self.tip
+    }
 }
 
 /// What a payment event carries.
@@ -131,6 +140,8 @@ pub struct PaymentFact {
     pub tender: Tender,
     /// How much.
     pub amount: Minor,
+    /// What of `amount` cash rounding added (above zero) or took off.
+    pub rounding: Minor,
     /// Terminal receipt number, where one was given.
     pub reference: Option<u32>,
     /// Word for the outcome, where the type does not say it all.
@@ -156,6 +167,7 @@ impl PaymentFact {
             attempt,
             tender: Tender::Card,
             amount,
+            rounding: Minor::ZERO,
             reference: None,
             outcome: None,
             kind: CommandKind::Authorise,

@@ -137,9 +137,9 @@ pub(crate) fn cafe() -> Catalogue {
         currency: Currency::EUR,
         languages: vec!["en".into(), "ru".into()],
         taxes: vec![
-            Tax { code: "reduced".into(), rate_ppm: 70_000, included: true },
-            Tax { code: "full".into(), rate_ppm: 190_000, included: true },
-            Tax { code: "sales".into(), rate_ppm: 88_750, included: false },
+            Tax { code: "reduced".into(), rate_ppm: 70_000, included: true, ..Tax::default() },
+            Tax { code: "full".into(), rate_ppm: 190_000, included: true, ..Tax::default() },
+            Tax { code: "sales".into(), rate_ppm: 88_750, included: false, ..Tax::default() },
         ],
         categories: vec![category("all", &ids), category("food", &ids[1..4])],
         articles,

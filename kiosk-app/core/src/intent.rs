@@ -78,6 +78,8 @@ pub enum Intent {
     ToggleAllergen(Allergen),
     /// Go on to paying.
     Checkout,
+    /// Choose one of the tips that are offered, by its place; `None` for no tip.
+    Tip(Option<u8>),
     /// Choose how to pay.
     Pay(Tender),
     /// Stop a payment that the terminal has not approved.

@@ -222,7 +222,7 @@ impl Kiosk {
     /// What the screen shows.
     pub fn snapshot(&self, now: Now) -> Snapshot {
         let recovered = self.recovery.shown(now).filter(|_| self.session.is_free());
-        let desk = self.desk.view(&self.payments, &self.config, now);
+        let desk = self.desk.view(&self.payments, &self.config, self.catalogue.currency, now);
         Snapshot { next_tick_ms: self.next_tick_ms(), recovered, desk, ..self.session.snapshot(&self.catalogue, &self.config) }
     }
 

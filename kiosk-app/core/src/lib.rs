@@ -11,7 +11,8 @@
 //!
 //! | Rule | Module |
 //! |---|---|
-//! | Rounding: tax only, half away from zero, on the sum of a tax code over the order | [`money`] |
+//! | Rounding of tax, half away from zero | [`money`], [`price`] |
+//! | Rounding of what is paid in coins | [`cash`] |
 //! | Price of a line, of a combo and its parts, of the whole; which tax on what | [`price`] |
 //! | Sizes, required and optional choices, combo parts; allergens of what was chosen | [`draft`] |
 //! | What makes a menu fit to sell from | [`check`] |
@@ -23,6 +24,7 @@
 //! | What staff do: unknown payments, orders, refunds, cash | [`desk`] |
 //! | What a refund is worth, and where it goes | [`refund`] |
 //! | The till's book, shifts, X and Z, the terminal's end of day | [`till`] |
+//! | What an order costs in instalments | [`instalment`] |
 //! | What a guest is told after a restart | [`recovered`] |
 //! | What happens when nothing can be recorded | [`kiosk`] |
 #![no_std]
@@ -37,6 +39,7 @@ pub use alloc::rc::Rc as Arc;
 pub use alloc::sync::Arc;
 
 pub mod basket;
+pub mod cash;
 pub mod catalogue;
 pub mod check;
 pub mod config;
@@ -46,6 +49,7 @@ pub mod draft;
 pub mod effect;
 pub mod event;
 pub mod ids;
+pub mod instalment;
 pub mod intent;
 pub mod kiosk;
 pub mod money;

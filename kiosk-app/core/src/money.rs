@@ -1,8 +1,8 @@
 //! Money in integer minor units. A shop sells in one currency, so amounts inside the core are bare [`Minor`]; the
 //! currency travels with the catalogue.
 //!
-//! Rounding happens in one place only: tax, half away from zero at the minor unit, on the sum of a tax code over the whole
-//! order, never on a line. Everything else is exact: prices are whole minor units, quantities are whole numbers, and what
+//! Rounding happens in two places only: tax, half away from zero at the minor unit ([`crate::price`]), and what is paid in
+//! coins ([`crate::cash`]). Everything else is exact: prices are whole minor units, quantities are whole numbers, and what
 //! must be split (a combo's price over its parts) is split by largest remainder, so that the shares sum up exactly.
 
 use alloc::vec::Vec;

@@ -121,6 +121,8 @@ pub struct RefundReceipt {
     pub tip: Minor,
     /// All of it.
     pub total: Minor,
+    /// What cash rounding added to that, or took off.
+    pub rounding: Minor,
     /// To where.
     pub paid: Vec<(Tender, Minor)>,
     /// Scheme and last digits, may be empty.

@@ -5,12 +5,13 @@
 //!   combo, and then multiplied: so each part is taxed by its own code, and two combos are exactly twice one. The combo
 //!   line itself carries only its own modifiers, mostly 0; [`Priced::whole`] is what a guest expects to read there. A
 //!   filling's surcharge and modifiers are on its own line.
-//! - Tax is reckoned on the sum of a code over the order, rounded once, half away from zero: included
-//!   `gross * rate / (1 + rate)`, added `net * rate`. The total is the goods and the added taxes.
+//! - Tax is included, `gross * rate / (1 + rate)`, or added, `net * rate`. It is rounded half away from zero, once on the sum
+//!   of its code over the order, or on each line, or on each piece, as the tax says ([`crate::catalogue::TaxRounding`]). Of
+//!   several taxes on the same goods each is reckoned by itself. The total is the goods and the added taxes.
 
 use crate::{
     basket::{Basket, Draft, Item, Line, Priced, PricedLine, PricedModifier, TaxAmount},
-    catalogue::{Article, Catalogue, GroupId, Lang, Service, TaxId},
+    catalogue::{Article, Catalogue, GroupId, Lang, Service, Tax, TaxId, TaxRounding},
     draft::{base_price, chosen},
     money::{self, Minor},
 };
@@ -59,7 +60,16 @@ struct Pricing<'a> {
     lang: Lang,
     service: Service,
     lines: Vec<PricedLine>,
-    sums: Vec<(TaxId, Minor)>,
+    sums: Vec<Sum>,
+}
+
+/// What one tax is levied on so far.
+struct Sum {
+    tax: TaxId,
+    /// Of its lines.
+    goods: Minor,
+    /// Where it is rounded before the end.
+    rounded: Minor,
 }
 
 /// What a line is before it gets its number.
@@ -138,9 +148,19 @@ impl<'a> Pricing<'a> {
 
     fn push(&mut self, new: New<'_>) -> u32 {
         let number = u32::try_from(self.lines.len()).unwrap_or(u32::MAX).saturating_add(1);
-        match self.sums.iter_mut().find(|(tax, _)| *tax == new.tax) {
-            Some((_, sum)) => *sum += new.amount,
-            None => self.sums.push((new.tax, new.amount)),
+        for (id, tax) in self.catalogue.levies(new.tax) {
+            let rounded = match tax.rounding {
+                TaxRounding::Order => Minor::ZERO,
+                TaxRounding::Line => tax_on(tax, new.amount, 1),
+                TaxRounding::Piece => tax_on(tax, new.amount, new.quantity),
+            };
+            match self.sums.iter_mut().find(|sum| sum.tax == id) {
+                Some(sum) => {
+                    sum.goods += new.amount;
+                    sum.rounded += rounded;
+                }
+                None => self.sums.push(Sum { tax: id, goods: new.amount, rounded }),
+            }
         }
         self.lines.push(PricedLine {
             line: number,
@@ -157,25 +177,32 @@ impl<'a> Pricing<'a> {
     }
 
     fn finish(mut self) -> Priced {
-        self.sums.sort_unstable_by_key(|(id, _)| *id);
+        self.sums.sort_unstable_by_key(|sum| sum.tax);
         let goods = self.lines.iter().map(|line| line.amount).sum();
-        let tax: Vec<TaxAmount> = self.sums.iter().filter_map(|(id, sum)| tax_on(self.catalogue, *id, *sum)).collect();
+        let tax: Vec<TaxAmount> = self.sums.iter().filter_map(|sum| sum.tax(self.catalogue)).collect();
         let added = tax.iter().filter(|tax| !tax.included).map(|tax| tax.amount).sum();
         Priced { lines: self.lines, tax, goods, total: goods + added }
     }
 }
 
-fn tax_on(catalogue: &Catalogue, id: TaxId, sum: Minor) -> Option<TaxAmount> {
-    let tax = catalogue.tax(id)?;
-    let rate = u64::from(tax.rate_ppm);
-    let (base, amount) = if tax.included {
-        let amount = money::scale(sum, rate, 1_000_000 + rate);
-        (sum - amount, amount)
-    } else {
-        (sum, money::scale(sum, rate, 1_000_000))
-    };
-    Some(TaxAmount { code: tax.code.clone(), rate_ppm: tax.rate_ppm, base, amount, included: tax.included })
+impl Sum {
+    fn tax(&self, catalogue: &Catalogue) -> Option<TaxAmount> {
+        let tax = catalogue.tax(self.tax)?;
+        let amount = if tax.rounding == TaxRounding::Order { tax_on(tax, self.goods, 1) } else { self.rounded };
+        let base = if tax.included { self.goods - amount } else { self.goods };
+        Some(TaxAmount { code: tax.code.clone(), rate_ppm: tax.rate_ppm, base, amount, included: tax.included })
+    }
 }
+
+/// The tax on an amount, rounded on each of its `pieces`.
+fn tax_on(tax: &Tax, amount: Minor, pieces: u16) -> Minor {
+    let (rate, pieces) = (u64::from(tax.rate_ppm), pieces.max(1));
+    let by = if tax.included { 1_000_000 + rate } else { 1_000_000 };
+    money::scale(amount, rate, by * u64::from(pieces)).times(u32::from(pieces))
+}
+
+#[cfg(test)]
+mod regimes;
 
 #[cfg(test)]
 mod tests {
@@ -413,7 +440,7 @@ mod tests {
         #[test]
         fn absurd_prices_and_rates_saturate_instead_of_panicking(price in any::<i64>(), rate in any::<u32>(), included in any::<bool>()) {
             let mut cafe = cafe();
-            cafe.taxes[0] = Tax { code: "x".into(), rate_ppm: rate, included };
+            cafe.taxes[0] = Tax { code: "x".into(), rate_ppm: rate, included, ..Tax::default() };
             cafe.articles[CROISSANT.0 as usize].price = ByService::both(Minor(price));
             let _ = basket(Service::EatIn, [Item::Configured(draft(CROISSANT, 99)), Item::Configured(combo(1, 0, 99))]).price(&cafe, Lang(0));
         }

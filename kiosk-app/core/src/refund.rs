@@ -5,11 +5,14 @@
 //!   is worth the difference between what has gone back after it and before it. So the parts always sum up to the whole,
 //!   and no order of refunds is better than another. Added tax is what the tax of the order was before, less what
 //!   it is on what remains; tip and points follow the share of the goods.
+//! - Cash goes back in coins that there are: a part in cash is rounded by itself, and what that adds or takes is written
+//!   beside it; never more than is left of its payment.
 //! - It goes back the way it came: to each payment no more than it brought, less what already went back to it; what can go
 //!   back without cash goes back without cash first.
 
 use crate::{
     basket::{PricedModifier, TaxAmount},
+    cash,
     catalogue::Service,
     ids::Id,
     money::{Minor, scale},
@@ -51,6 +54,8 @@ pub struct Sold {
     pub points: i64,
     /// What was to be paid, the tip not included.
     pub total: Minor,
+    /// What cash rounding added to that, or took off.
+    pub rounding: Minor,
     /// What was paid, payment by payment, oldest first.
     pub taken: Vec<Taken>,
     /// What has gone back, or may have: a refund whose end nobody knows counts.
@@ -177,8 +182,24 @@ pub struct Back {
     pub tender: Tender,
     /// How much.
     pub amount: Minor,
+    /// What cash rounding adds to that (above zero) or takes off.
+    pub rounding: Minor,
     /// How.
     pub way: Way,
+}
+
+impl Back {
+    /// What the guest gets.
+    pub fn handed(&self) -> Minor {
+        self.amount + self.rounding
+    }
+
+    /// The same out of the drawer, in multiples of `unit`, and no more than `left`.
+    pub(crate) fn in_cash(self, unit: Minor, left: Minor) -> Self {
+        let nearest = cash::rounded(self.amount, unit);
+        let handed = if nearest > left { cash::floor(left, unit) } else { nearest };
+        Self { way: Way::Cash, rounding: handed - self.amount, ..self }
+    }
 }
 
 impl Sold {
@@ -259,12 +280,12 @@ impl Sold {
             let of = self.lines.iter().find(|l| l.line == top).map_or(line.quantity, |l| l.quantity);
             gone(line.amount, returned_of(returned, top), of)
         };
-        self.lines.iter().filter(|line| line.tax_code == code).map(amount).sum()
+        self.lines.iter().filter(|line| is_levied(&line.tax_code, code)).map(amount).sum()
     }
 
     /// The tax of the order before, less the tax of what remains after.
     fn tax_between(&self, tax: &TaxAmount, before: &[Pick], after: &[Pick]) -> TaxAmount {
-        let all: Minor = self.lines.iter().filter(|line| line.tax_code == tax.code).map(|line| line.amount).sum();
+        let all: Minor = self.lines.iter().filter(|line| is_levied(&line.tax_code, &tax.code)).map(|line| line.amount).sum();
         // The tax of an order of what remains; where the order was sold with another rounding, its share of that.
         let by_rate = |left: Minor| {
             let rate = u64::from(tax.rate_ppm);
@@ -281,27 +302,47 @@ impl Sold {
         TaxAmount { base, amount, ..tax.clone() }
     }
 
-    /// Where `total` goes. Payments that can take it without cash come first, oldest first.
+    /// What all that has not gone back is worth.
+    fn remaining(&self) -> Minor {
+        self.total + self.tip - self.between(&[], &self.returned).total
+    }
+
+    /// Where `total` goes. Payments that can take it without cash come first, oldest first; cash goes in multiples of
+    /// `cash_unit`.
     ///
     /// # Errors
     /// [`RefundError::NotPaid`] where the payments have less left.
-    pub fn split(&self, total: Minor) -> Result<Vec<Back>, RefundError> {
+    pub fn split(&self, total: Minor, cash_unit: Minor) -> Result<Vec<Back>, RefundError> {
         if total <= Minor::ZERO {
             return Err(RefundError::Nothing);
         }
-        if total > self.left() {
+        // What rounding took off was never paid, and is not missing when all goes back.
+        let unpaid = (-self.rounding).max(Minor::ZERO);
+        if total > self.left() + unpaid {
             return Err(RefundError::NotPaid);
         }
         let (mut left, mut backs) = (total, Vec::new());
-        let without_cash = self.taken.iter().filter(|taken| taken.tender != Tender::Cash);
-        for taken in without_cash.chain(self.taken.iter().filter(|taken| taken.tender == Tender::Cash)) {
+        let (cash, others): (Vec<_>, Vec<_>) = self.taken.iter().partition(|taken| taken.tender == Tender::Cash);
+        for taken in others {
             let amount = taken.left().min(left);
             if amount > Minor::ZERO {
                 left -= amount;
                 backs.push(taken.back(amount));
             }
         }
-        Ok(backs)
+        let last = total == self.remaining();
+        for taken in cash.into_iter().filter(|taken| taken.left() > Minor::ZERO) {
+            let amount = if left <= taken.left() + unpaid { left } else { taken.left() };
+            if amount > Minor::ZERO {
+                left -= amount;
+                let back = taken.back(amount);
+                // With the last of the goods goes the last of the coins.
+                let ends = last && left == Minor::ZERO && (taken.left() - amount).0.abs() <= cash_unit.0;
+                let rounding = taken.left() - amount;
+                backs.push(if ends { Back { rounding, ..back } } else { back.in_cash(cash_unit, taken.left()) });
+            }
+        }
+        if left > Minor::ZERO { Err(RefundError::NotPaid) } else { Ok(backs) }
     }
 }
 
@@ -321,8 +362,13 @@ impl Taken {
             (Tender::Card, _) => Way::Card,
             (Tender::Wallet | Tender::Gift | Tender::Points, _) => Way::Account,
         };
-        Back { payment: self.payment, original: self.attempt, tender: self.tender, amount, way }
+        Back { payment: self.payment, original: self.attempt, tender: self.tender, amount, rounding: Minor::ZERO, way }
     }
+}
+
+/// True where a line's tax code is `code`, or names it beside others ('gst+qst').
+fn is_levied(of_line: &str, code: &str) -> bool {
+    of_line.split('+').any(|one| one == code)
 }
 
 fn sum_of(picks: &[Pick], line: u32) -> u32 {
@@ -432,19 +478,64 @@ mod tests {
     fn a_whole_card_payment_is_reversed_and_a_part_of_it_refunded() {
         let mut sold = order();
         let all = sold.total + sold.tip;
-        assert_eq!(sold.split(all).unwrap()[0].way, Way::Reverse { receipt: 1 });
-        assert_eq!(sold.split(Minor(1)).unwrap()[0].way, Way::Card);
+        assert_eq!(sold.split(all, Minor(1)).unwrap()[0].way, Way::Reverse { receipt: 1 });
+        assert_eq!(sold.split(Minor(1), Minor(1)).unwrap()[0].way, Way::Card);
         sold.taken[0].reversible = false;
-        assert_eq!(sold.split(all).unwrap()[0].way, Way::Card);
-        assert_eq!(sold.split(all + Minor(1)), Err(RefundError::NotPaid));
-        assert_eq!(sold.split(Minor::ZERO), Err(RefundError::Nothing));
+        assert_eq!(sold.split(all, Minor(1)).unwrap()[0].way, Way::Card);
+        assert_eq!(sold.split(all + Minor(1), Minor(1)), Err(RefundError::NotPaid));
+        assert_eq!(sold.split(Minor::ZERO, Minor(1)), Err(RefundError::Nothing));
+    }
+
+    #[test]
+    fn cash_goes_back_in_coins_and_never_more_than_was_paid() {
+        // Twice 6.21, paid with 12.40 in five-cent coins.
+        let lines = vec![line(1, None, 2, 1_242, "x")];
+        let mut sold = Sold { lines, total: Minor(1_242), rounding: Minor(-2), ..Sold::default() };
+        sold.taken = vec![taken(1, Tender::Cash, 1_240)];
+        let unit = Minor(5);
+        let all = sold.split(Minor(1_242), unit).unwrap();
+        assert_eq!((all[0].amount, all[0].rounding, all[0].handed()), (Minor(1_242), Minor(-2), Minor(1_240)));
+        assert_eq!(sold.split(Minor(1_243), unit), Err(RefundError::NotPaid));
+        for handed in [620, 620] {
+            let worth = sold.worth(&[pick(1, 1)]).unwrap();
+            let back = sold.split(worth.total, unit).unwrap()[0];
+            assert_eq!(back.handed(), Minor(handed));
+            sold.taken[0].returned += back.handed();
+            sold.returned.push(pick(1, 1));
+        }
+        assert_eq!(sold.left(), Minor::ZERO);
+        // Rounded up, the guest gets the whole of it back in the end.
+        let lines = vec![line(1, None, 2, 1_243, "x")];
+        let mut sold = Sold { lines, total: Minor(1_243), rounding: Minor(2), ..Sold::default() };
+        sold.taken = vec![taken(1, Tender::Cash, 1_245)];
+        for handed in [620, 625] {
+            let worth = sold.worth(&[pick(1, 1)]).unwrap();
+            let back = sold.split(worth.total, unit).unwrap()[0];
+            assert_eq!(back.handed(), Minor(handed));
+            sold.taken[0].returned += back.handed();
+            sold.returned.push(pick(1, 1));
+        }
+        // A card payment that goes back in cash: the nearest coins would be more than it brought.
+        let back = taken(2, Tender::Card, 1_243).back(Minor(1_243)).in_cash(unit, Minor(1_243));
+        assert_eq!((back.way, back.handed()), (Way::Cash, Minor(1_240)));
+    }
+
+    #[test]
+    fn each_of_two_taxes_on_the_same_goods_goes_back_with_them() {
+        // Revenu Québec's example (see `price`): 100.00, GST 5.00, QST 9.98; and a book with GST alone.
+        let lines = vec![line(1, None, 2, 10_000, "gst+qst"), line(2, None, 1, 2_000, "gst")];
+        let tax = vec![tax("gst", 50_000, false, 12_000), tax("qst", 99_750, false, 10_000)];
+        let sold = Sold { lines, tax, total: Minor(12_000 + 600 + 998), ..Sold::default() };
+        let half = sold.worth(&[pick(1, 1)]).unwrap();
+        assert_eq!(half.tax.iter().map(|tax| tax.amount.0).collect::<Vec<_>>(), [250, 499]);
+        assert_eq!(sold.worth(&[pick(1, 2), pick(2, 1)]).unwrap().total, sold.total);
     }
 
     #[test]
     fn cash_goes_back_last() {
         let mut sold = order();
         sold.taken = vec![taken(1, Tender::Cash, 500), taken(2, Tender::Gift, 300), taken(3, Tender::Card, 400)];
-        let backs = sold.split(Minor(900)).unwrap();
+        let backs = sold.split(Minor(900), Minor(1)).unwrap();
         let brief: Vec<_> = backs.iter().map(|back| (back.tender, back.amount.0, back.way)).collect();
         assert_eq!(
             brief,
@@ -484,7 +575,7 @@ mod tests {
                 tax_back += worth.tax.iter().map(|tax| tax.amount).sum();
                 sold.returned.push(pick(line, quantity));
                 if worth.total == Minor::ZERO { continue; }
-                for part in sold.split(worth.total).unwrap() {
+                for part in sold.split(worth.total, Minor(1)).unwrap() {
                     let taken = sold.taken.iter_mut().find(|taken| taken.attempt == part.original).unwrap();
                     taken.returned += part.amount;
                     prop_assert!(taken.returned <= taken.amount, "never more than that tender paid");

@@ -6,7 +6,7 @@ use crate::{
     ArticleId, Command, CommandOutcome, Effect, Event, Id, Input, Intent, Lang, LineId, Minor, OpenAttempt, OrderCounter,
     Restored, Service, Tender,
     catalogue::{Allergen, CategoryId},
-    config::Config,
+    config::{Config, PayConfig, Tip},
     device::{Alarm, Assurance, CardRefusal, Consent, DeviceEvent, DeviceKind, Guest, Health, Key, Method},
     event::{Outcome, PaymentFact, Stage},
     fixture::CROISSANT,
@@ -106,6 +106,7 @@ fn intents() -> impl Strategy<Value = Intent> {
         1 => line().prop_map(Intent::RemoveLine),
         1 => select(Allergen::ALL.to_vec()).prop_map(Intent::ToggleAllergen),
         6 => tender.prop_map(Intent::Pay),
+        1 => prop::option::of(0u8..4).prop_map(Intent::Tip),
         1 => any::<u8>().prop_map(|n| Intent::Rate(n % 8)),
     ]
 }
@@ -425,7 +426,8 @@ proptest! {
         found in any::<bool>(),
         steps in prop::collection::vec(moves(), 0..200),
     ) {
-        let config = Config { ask_service, pay_at_counter, ..Config::default() };
+        let pay = PayConfig { counter: pay_at_counter, tips: vec![Tip::Share(100_000), Tip::Amount(Minor(100))], ..PayConfig::default() };
+        let config = Config { ask_service, pay, ..Config::default() };
         let mut walk = walk(config, found, steps);
         // Left alone for long enough, every kiosk comes back to an attract screen with everything recorded.
         for _ in 0..4 {

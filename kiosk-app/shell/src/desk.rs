@@ -333,7 +333,9 @@ fn order_of(outbox: &Outbox, terminal: &str, order: Uuid) -> Result<Option<Sold>
         }
     }
     let book = outbox.till_entries_of(order)?;
-    sold.serial = book.iter().find(|row| row.kind == EntryKind::Sold.word()).and_then(|row| row.serial);
+    let document = book.iter().find(|row| row.kind == EntryKind::Sold.word());
+    sold.serial = document.and_then(|row| row.serial);
+    sold.rounding = document.and_then(entry_of).map_or(Minor::ZERO, |entry| entry.detail.rounding);
     Ok(Some(sold))
 }
 
@@ -376,6 +378,7 @@ fn sold_of(row: &OrderRow) -> Option<Sold> {
         tip: placed.tip.map_or(Minor::ZERO, |tip| Minor(tip.minor)),
         points: 0,
         total: Minor(row.total_minor),
+        rounding: Minor::ZERO,
         taken: Vec::new(),
         returned: Vec::new(),
     })

@@ -181,6 +181,7 @@ impl Recorder {
             attempt: fact.attempt.to_string(),
             tender: words::tender(fact.tender).into(),
             amount: money(fact.amount, currency),
+            rounding: Some(fact.rounding).filter(|rounding| *rounding != Minor::ZERO).map(|rounding| money(rounding, currency)),
             terminal: self.terminal_of(fact.tender),
             reference: fact.reference.map(|number| number.to_string()),
             outcome: fact.outcome.clone(),
@@ -439,7 +440,7 @@ fn placed(order: &PlacedOrder, currency: Currency) -> data::OrderPlaced {
                 included: tax.included,
             })
             .collect(),
-        tip: None,
+        tip: Some(order.tip).filter(|tip| *tip != Minor::ZERO).map(|tip| money(tip, currency)),
         total: money(priced.total, currency),
         business_date: order.business_date.clone(),
         page: None,

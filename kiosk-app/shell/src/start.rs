@@ -55,7 +55,7 @@ pub(crate) fn open_outbox(config: &KioskConfig) -> Result<Arc<Outbox>> {
 /// Opens the kiosk's file and restores the core from it: before anything else may happen, what was begun is known again.
 pub(crate) fn open(config: &KioskConfig, content: &Content) -> Result<OnDisk> {
     let outbox = open_outbox(config)?;
-    let mut kiosk = Kiosk::new(core_config(config, seed()?), content.catalogue.clone());
+    let mut kiosk = Kiosk::new(core_config(config, content, seed()?), content.catalogue.clone());
     let here = Recording { till: config.device.clone(), ..Recording::here(&config.device, config.role.word())? };
     let terminal = here.terminal.clone();
     let mut recorder = Recorder::new(here);
@@ -154,6 +154,8 @@ fn fact_of(row: &AttemptRow) -> PaymentFact {
         // A word of a later release: the terminal is the one tender that must never be thought free.
         tender: words::tender_of(&row.tender).unwrap_or(kiosk_core::Tender::Card),
         amount: Minor(row.amount_minor),
+        // Only cash is rounded, and cash has no open end.
+        rounding: Minor::ZERO,
         reference: row.reference,
         outcome: row.outcome.clone(),
         kind: words::command_kind(row.note.kind),
@@ -196,7 +198,7 @@ impl Recording {
     }
 }
 
-fn core_config(config: &KioskConfig, seed: [u8; 32]) -> Config {
+fn core_config(config: &KioskConfig, content: &Content, seed: [u8; 32]) -> Config {
     let default = Config::default();
     let SessionTimes { idle_s, still_there_s, done_s } = config.session;
     let ms = |seconds: Option<u32>, default: u64| seconds.map_or(default, |s| u64::from(s) * 1_000);
@@ -206,6 +208,7 @@ fn core_config(config: &KioskConfig, seed: [u8; 32]) -> Config {
         still_there_ms: ms(still_there_s, default.still_there_ms),
         done_ms: ms(done_s, default.done_ms),
         desk: DeskConfig { till: config.device.clone(), ..DeskConfig::default() },
+        pay: content.shop.pay.clone(),
         seed,
         ..default
     }

@@ -46,7 +46,7 @@ pub fn write(content: &Content, dir: &Path, only: Option<&str>) -> Result<()> {
                 if let Some(content) = content_of(&ui, content, view.sold_out) {
                     ui.set_content(content);
                 }
-                let mut rehearsal = Rehearsal::new(ui.content().catalogue.clone(), Lang(at));
+                let mut rehearsal = Rehearsal::new(ui.content().catalogue.clone(), content.shop.pay.clone(), Lang(at));
                 (view.reach)(&mut rehearsal);
                 ui.set_board(BoardFacts { terminal: view.terminal, ..facts(dpi) });
                 reach(&headless, &mut ui, &rehearsal, view)?;
@@ -162,7 +162,7 @@ mod tests {
         ui.set_reduced_motion(true);
         slint::ComponentHandle::show(ui.app()).unwrap();
         headless.settle();
-        let rehearsal = Rehearsal::new(content.catalogue.clone(), Lang(0));
+        let rehearsal = Rehearsal::new(content.catalogue.clone(), content.shop.pay.clone(), Lang(0));
         let mut played = Played { headless, ui, rehearsal, touched };
         visit(&mut played);
         let Played { headless, mut ui, .. } = played;
@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn look(headless: &Headless, ui: &mut Ui, content: &Content, view: &views::View, dpi: u32) {
-        let mut rehearsal = Rehearsal::new(content.catalogue.clone(), Lang(1));
+        let mut rehearsal = Rehearsal::new(content.catalogue.clone(), content.shop.pay.clone(), Lang(1));
         (view.reach)(&mut rehearsal);
         ui.set_board(BoardFacts { terminal: view.terminal, ..facts(dpi) });
         let begun = Instant::now();

@@ -77,7 +77,7 @@ pub(super) const ALL: &[(&str, Make)] = &[
     ("desk-cash", |shop, lang| desk(shop, lang, DeskPage::Cash, None, |view| view.due = Minor(2180))),
     ("desk-change", |shop, lang| {
         desk(shop, lang, DeskPage::Cash, None, |view| {
-            view.cash = Some(CashView { due: Minor(2180), given: Minor(5000), change: Minor(2820) });
+            view.cash = Some(CashView { due: Minor(2180), rounding: Minor::ZERO, given: Minor(5000), change: Minor(2820) });
         })
     }),
     ("desk-cards", |shop, lang| desk(shop, lang, DeskPage::Cards, None, |_| {})),

@@ -112,6 +112,10 @@ pub(super) const ALL: &[View] = &[
     view("basket-easy", Stage::Basket, |r| r.browse().fill().intents([Intent::OpenBasket, Intent::ToggleEasyAccess])),
     view("start-over", Stage::Basket, |r| r.browse().fill().intents([Intent::OpenBasket, Intent::StartOver])),
     view("checkout", Stage::Checkout, |r| r.checkout()),
+    view("checkout-tip", Stage::Checkout, |r| r.checkout().intent(Intent::Tip(Some(1)))),
+    view("checkout-instalments", Stage::Checkout, |r| {
+        r.browse().open("harbour-burger").intents([Intent::SetQuantity(40), Intent::Add, Intent::OpenBasket, Intent::Checkout])
+    }),
     view("checkout-terminal-lost", Stage::Checkout, |r| r.checkout().health(DeviceKind::Terminal, Health::Lost)),
     view("checkout-easy", Stage::Checkout, |r| r.checkout().intent(Intent::ToggleEasyAccess)),
     view("still-there", Stage::Checkout, |r| r.checkout().wait(60_000).wait(6_000)),

@@ -52,6 +52,7 @@ impl BasketBinding {
         let state = app.global::<BasketState<'_>>();
         self.ids.replace(view.lines.iter().map(|line| line.id).collect());
         state.set_count(i32::try_from(view.count).unwrap_or(i32::MAX));
+        state.set_tip(view.tip.as_str().into());
         state.set_total(view.total.as_str().into());
         state.set_service_chosen(view.service.is_some());
         state.set_takeaway(view.service == Some(Service::Takeaway));

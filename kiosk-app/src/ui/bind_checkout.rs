@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-only
 //! `CheckoutState`.
 
-use super::{App, Send, slint_app::CheckoutState, view_model::CheckoutView};
+use super::{
+    App, Send,
+    slint_app::{CheckoutState, InstalmentPlan, TipChoice},
+    view_model::CheckoutView,
+};
 use kiosk_core::{Intent, Tender};
-use slint::ComponentHandle as _;
+use slint::{ComponentHandle as _, ModelRc, VecModel};
 
 pub(super) fn wire(app: &App, send: &Send) {
     let state = app.global::<CheckoutState<'_>>();
@@ -13,11 +17,24 @@ pub(super) fn wire(app: &App, send: &Send) {
     };
     state.on_pay_card(simple(Intent::Pay(Tender::Card)));
     state.on_pay_counter(simple(Intent::Pay(Tender::Cash)));
+    state.on_call_person(simple(Intent::CallPerson));
+    let to = send.clone();
+    state.on_tip(move |at| to(Intent::Tip(u8::try_from(at).ok())));
     state.on_back(simple(Intent::Back));
 }
 
-pub(super) fn apply(app: &App, view: CheckoutView) {
+pub(super) fn apply(app: &App, view: &CheckoutView) {
     let state = app.global::<CheckoutState<'_>>();
     state.set_card(view.card);
     state.set_counter(view.counter);
+    state.set_no_tip(view.no_tip);
+    let tips = view.tips.iter().map(|(text, detail, selected)| TipChoice {
+        text: text.into(),
+        detail: detail.into(),
+        selected: *selected,
+    });
+    state.set_tips(ModelRc::new(VecModel::from_iter(tips)));
+    let plans =
+        view.plans.iter().map(|(each, total, rate)| InstalmentPlan { each: each.into(), total: total.into(), rate: rate.into() });
+    state.set_plans(ModelRc::new(VecModel::from_iter(plans)));
 }

@@ -217,7 +217,7 @@ impl Ui {
         changed!(basket, self.basket.apply(app, &next.basket, pictures, *sizes));
         changed!(menu, self.menu.apply(app, &next.menu, pictures, *sizes));
         changed!(item, self.item.apply(app, &next.item, pictures, *sizes));
-        changed!(checkout, bind_checkout::apply(app, next.checkout));
+        changed!(checkout, bind_checkout::apply(app, &next.checkout));
         changed!(pay, bind_pay::apply(app, &next.pay));
         changed!(done, bind_done::apply(app, &next.done, *sizes));
         changed!(overlay, self.overlay.apply(app, &next.overlay));

@@ -216,7 +216,8 @@ pub fn receipt_words(tongue: Tongue) -> (&'static str, &'static str) {
     }
 }
 
-fn percent(rate_ppm: u32, tongue: Tongue) -> String {
+/// '7 %', with the fraction that there is.
+pub fn percent(rate_ppm: u32, tongue: Tongue) -> String {
     let (whole, part) = (rate_ppm / 10_000, rate_ppm % 10_000);
     let point = if tongue == Tongue::En { '.' } else { ',' };
     let part = format!("{part:04}");

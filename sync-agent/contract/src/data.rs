@@ -203,6 +203,9 @@ shapes! {
         attempt: String,
         tender: String,
         amount: Money,
+        /// What of `amount` cash rounding added (above zero) or took off.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rounding: Option<Money>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         terminal: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -77,6 +77,7 @@ fn complete(kind: &str) -> Value {
             attempt: text("a"),
             tender: text("card"),
             amount: money(420),
+            rounding: None,
             terminal: None,
             reference: None,
             outcome: None,

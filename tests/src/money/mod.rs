@@ -222,7 +222,7 @@ fn catalogue() -> Arc<Catalogue> {
         version: String::new(),
         currency: Currency::EUR,
         languages: vec!["en".into()],
-        taxes: vec![Tax { code: "full".into(), rate_ppm: 190_000, included: true }],
+        taxes: vec![Tax { code: "full".into(), rate_ppm: 190_000, included: true, ..Tax::default() }],
         categories: Vec::new(),
         articles: Vec::new(),
         groups: Vec::new(),

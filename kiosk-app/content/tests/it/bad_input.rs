@@ -2,6 +2,7 @@
 
 use super::shop_folder::{MENU, SHOP, THEME, open, png, put, whole};
 use kiosk_content::{Limits, load};
+use kiosk_core::{Minor, catalogue::TaxRounding, config::Tip};
 use proptest::prelude::*;
 
 /// Replaces `from` by `to` in a file of the whole shop; the problems must be exactly `expected`.
@@ -552,4 +553,51 @@ proptest! {
             Err(problems) => prop_assert!(!problems.list.is_empty()),
         }
     }
+}
+
+#[test]
+fn ways_to_pay_are_read_and_what_is_none_is_told() {
+    let pay = |section: &str| {
+        let dir = whole();
+        put(dir.path(), "shop.toml", format!("{SHOP}\n{section}"));
+        open(dir.path())
+    };
+    let read = pay("[pay]\ncounter = false\ncash = \"0.05\"\ntips = [\"10%\", \"1.50\"]\n[pay.instalments]\nfrom = \"300\"\n\
+                    months = [6, 12]\nrate = \"9.9\"\n")
+    .unwrap();
+    let rules = &read.0.shop.pay;
+    assert_eq!((rules.counter, rules.cash_unit), (false, Some(Minor(5))));
+    assert_eq!(rules.tips, [Tip::Share(100_000), Tip::Amount(Minor(150))]);
+    let plan = rules.instalments.as_ref().unwrap();
+    assert_eq!((plan.from, &plan.months[..], plan.rate_ppm, plan.fee), (Minor(30_000), &[6, 12][..], 99_000, Minor::ZERO));
+    assert!(pay("").unwrap().0.shop.pay.counter, "nothing needs to be said");
+    for (section, why) in [
+        ("[pay]\ntips = [\"ten\"]", "\"tips\" of the section [pay] has \"ten\", which is no tip."),
+        ("[pay]\ntips = [\"0%\"]", "\"tips\" of the section [pay] has \"0%\", which is no tip."),
+        ("[pay]\ncash = \"0\"", "\"cash\" of the section [pay] is nothing."),
+        ("[pay]\ntipps = []", "the section [pay] does not know the key \"tipps\". Did you mean \"tips\"?"),
+        ("[pay.instalments]\nfrom = \"1\"\nmonths = [1]\nrate = \"1\"", "\"months\" of the section [pay.instalments] is no list"),
+    ] {
+        let told = pay(section).unwrap_err().to_string();
+        assert!(told.contains(why), "{section}: {told}");
+    }
+}
+
+#[test]
+fn taxes_side_by_side_are_named_and_each_says_how_it_is_rounded() {
+    let taxes = "[[tax]]\ncode = \"gst\"\nrate = \"5\"\nincluded = false\nrounding = \"line\"\n[[tax]]\ncode = \"qst\"\nrate = \"9.975\"\n\
+                 included = false\n[[tax]]\ncode = \"food\"\nof = [\"gst\", \"qst\"]\n";
+    let plain = "[[tax]]\ncode = \"food\"\nrate = \"7\"\nincluded = true\n";
+    let dir = whole();
+    put(dir.path(), "menu/menu.toml", MENU.replacen(plain, taxes, 1));
+    let menu = open(dir.path()).unwrap().0.menu.catalogue;
+    assert_eq!(menu.taxes.iter().map(|tax| tax.code.as_str()).collect::<Vec<_>>(), ["gst", "qst", "gst+qst"]);
+    assert_eq!((menu.taxes[0].rounding, menu.taxes[1].rate_ppm), (TaxRounding::Line, 99_750));
+    broken(
+        "menu/menu.toml",
+        "included = true",
+        "included = true\nrounding = \"cent\"",
+        &["menu/menu.toml line 5: \"rounding\" of tax food is \"cent\". \
+           Write \"order\" (once on the sum of the code), \"line\" or \"piece\", as the law of the place says."],
+    );
 }

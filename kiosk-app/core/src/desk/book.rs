@@ -202,7 +202,12 @@ impl Desk {
                 _ => None,
             })?,
         };
-        let detail = Detail { tax: brief.tax, tip: brief.tip, discounts: brief.discounts, ..Detail::default() };
+        let rounding = events.iter().map(|event| match event {
+            Event::PaymentApproved(fact) if fact.order == order => fact.rounding,
+            _ => Minor::ZERO,
+        });
+        let rounding = rounding.sum();
+        let detail = Detail { rounding, tax: brief.tax, tip: brief.tip, discounts: brief.discounts, ..Detail::default() };
         let line = Line { amount: brief.total, order: Some(order), order_number: brief.number, detail, ..Line::default() };
         Some((EntryKind::Sold, line))
     }
@@ -212,7 +217,8 @@ impl Desk {
         self.keep_brief(Brief {
             order: placed.order,
             number: placed.number.clone(),
-            total: priced.total,
+            total: placed.to_pay(),
+            tip: placed.tip,
             tax: priced.tax.clone(),
             ..Brief::default()
         });

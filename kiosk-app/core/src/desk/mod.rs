@@ -30,7 +30,7 @@ use crate::{
     effect::{Effect, Who},
     event::Event,
     ids::Id,
-    money::Minor,
+    money::{Currency, Minor},
     now::Now,
     number::business_date,
     paper::Report,
@@ -447,7 +447,8 @@ impl Desk {
     }
 
     /// What the screen shows, `None` while closed.
-    pub(crate) fn view(&self, payments: &Payments, config: &Config, now: Now) -> Option<Box<DeskView>> {
+    pub(crate) fn view(&self, payments: &Payments, config: &Config, currency: Currency, now: Now) -> Option<Box<DeskView>> {
+        let due = self.order.as_ref().map_or(Minor::ZERO, |order| orders::due(order));
         self.open.then(|| {
             Box::new(DeskView {
                 page: self.page,
@@ -462,8 +463,9 @@ impl Desk {
                 orders: self.orders.clone(),
                 more_orders: self.more,
                 order: self.order.clone(),
-                due: self.order.as_ref().map_or(Minor::ZERO, |order| orders::due(order)),
-                refund: (self.page == DeskPage::Refund).then(|| self.refund_view()),
+                due,
+                due_in_cash: config.pay.in_cash(due, currency),
+                refund: (self.page == DeskPage::Refund).then(|| self.refund_view(config.pay.unit(currency))),
                 cash: self.cash,
                 till: self.till_view(config, now),
                 report: self.report.clone(),

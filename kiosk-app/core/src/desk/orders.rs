@@ -82,13 +82,15 @@ impl Desk {
         turn.effect(Effect::Print(Paper::Sale(receipt)));
     }
 
-    /// An order's receipt out of what is on disk.
-    fn receipt(&self, turn: &Turn<'_>, sold: &Sold, copy: bool, cash: Option<CashGiven>) -> Receipt {
+    /// An order's receipt out of what is on disk; `cash` is what it is being paid with.
+    fn receipt(&self, turn: &Turn<'_>, sold: &Sold, copy: bool, cash: Option<CashView>) -> Receipt {
         let serial = sold.serial.map(|serial| serial_text(&turn.config.desk.till, serial)).unwrap_or_default();
         let mut paid: Vec<(Tender, Minor)> = sold.taken.iter().map(|taken| (taken.tender, taken.amount)).collect();
-        if cash.is_some() {
-            paid.push((Tender::Cash, due(sold)));
+        if let Some(cash) = cash {
+            paid.push((Tender::Cash, cash.due));
         }
+        let rounding = sold.rounding + cash.map_or(Minor::ZERO, |cash| cash.rounding);
+        let cash = cash.map(|cash| CashGiven { given: cash.given, change: cash.change });
         Receipt {
             order: sold.order,
             number: sold.number.clone(),
@@ -97,7 +99,7 @@ impl Desk {
             priced: priced(sold),
             paid,
             masked: sold.taken.iter().map(|taken| taken.masked.clone()).find(|masked| !masked.is_empty()).unwrap_or_default(),
-            settlement: Settlement { serial, tip: sold.tip, cash, ..Settlement::default() },
+            settlement: Settlement { serial, tip: sold.tip, rounding, cash, ..Settlement::default() },
             copy,
             language: language_tag(turn.catalogue, turn.config.language),
             placed_utc_ms: sold.placed_utc_ms,
@@ -156,10 +158,11 @@ impl Desk {
     /// Cash for an order that is to be paid at the counter. The drawer opens once it is on disk.
     pub(super) fn take_cash(&mut self, turn: &mut Turn<'_>, given: Minor) {
         let Some(order) = self.order.clone() else { return };
-        let due = due(&order);
+        let exact = due(&order);
+        let due = turn.config.pay.in_cash(exact, turn.catalogue.currency);
         let unknown = turn.payments.unresolved().any(|unresolved| unresolved.fact.order == order.order);
         self.notice = match () {
-            () if order.state != SoldState::Unpaid || due == Minor::ZERO || unknown => Some(Notice::NotNow),
+            () if order.state != SoldState::Unpaid || exact == Minor::ZERO || unknown => Some(Notice::NotNow),
             () if !self.till.takes_cash() => Some(Notice::NoShift),
             () if given < due => Some(Notice::TooLittle),
             () => None,
@@ -171,18 +174,19 @@ impl Desk {
         let (payment, attempt) = (turn.ids.next(turn.now), turn.ids.next(turn.now));
         let fact = PaymentFact {
             tender: Tender::Cash,
+            rounding: due - exact,
             staff: Some(self.staff()),
             ..PaymentFact::card(payment, order.order, attempt, due)
         };
         turn.event(Event::PaymentApproved(fact));
         turn.event(Event::OrderProgressed { order: order.order, state: Progress::Received });
-        let cash = CashGiven { given, change: given - due };
+        let cash = CashView { due, rounding: due - exact, given, change: given - due };
         let sold = *order;
         let receipt = self.receipt(turn, &sold, false, Some(cash));
         turn.effect(Effect::OpenDrawer);
         turn.effect(Effect::Print(Paper::Sale(receipt)));
         self.prints.push((sold.order, false));
-        self.cash = Some(CashView { due, given, change: cash.change });
+        self.cash = Some(cash);
         self.order = Some(Box::new(Sold { state: SoldState::Paid, ..sold }));
     }
 

@@ -97,7 +97,8 @@ impl Desk {
             self.notice = Some(Notice::NotNow);
             return;
         };
-        let parts = order.worth(&self.picks).and_then(|worth| order.split(worth.total).map(|backs| (worth, backs)));
+        let unit = turn.config.pay.unit(turn.catalogue.currency);
+        let parts = order.worth(&self.picks).and_then(|worth| order.split(worth.total, unit).map(|backs| (worth, backs)));
         let Ok((worth, backs)) = parts else {
             self.notice = Some(Notice::TooMuch);
             return;
@@ -129,8 +130,10 @@ impl Desk {
             self.notice = Some(Notice::NoShift);
             return;
         }
+        let unit = turn.config.pay.unit(turn.catalogue.currency);
         for back in run.backs.iter_mut().skip(run.done) {
-            back.way = Way::Cash;
+            let paid = self.order.as_ref().and_then(|order| order.taken.iter().find(|taken| taken.attempt == back.original));
+            *back = back.in_cash(unit, paid.map_or(back.amount, |paid| paid.left()));
         }
         run.offer_cash = false;
         if let Some(person) = approver {
@@ -172,7 +175,7 @@ impl Desk {
     fn next_part(&self) -> Option<(Back, Detail)> {
         let run = self.run.as_ref()?;
         let back = run.backs.get(run.done)?;
-        Some((*back, run.detail(back.amount)))
+        Some((*back, Detail { rounding: -back.rounding, ..run.detail(back.amount) }))
     }
 
     pub(super) fn stop(&mut self, notice: Notice, offer_cash: bool) {
@@ -231,7 +234,8 @@ impl Desk {
             original: Some(back.original),
             lines: pieces(&begun.picks),
             staff: Some(self.staff()),
-            ..PaymentFact::card(back.payment, order, attempt, back.amount)
+            rounding: back.rounding,
+            ..PaymentFact::card(back.payment, order, attempt, back.handed())
         };
         turn.event(Event::RefundBegun(begun.into()));
         turn.event(Event::PaymentApproved(fact));
@@ -284,7 +288,7 @@ impl Desk {
         let mut sold = Sold { returned, ..*order };
         for back in &run.backs {
             if let Some(taken) = sold.taken.iter_mut().find(|taken| taken.attempt == back.original) {
-                taken.returned += back.amount;
+                taken.returned += back.handed();
             }
         }
         self.order = Some(Box::new(sold));
@@ -293,12 +297,12 @@ impl Desk {
         self.page = DeskPage::Refund;
     }
 
-    pub(super) fn refund_view(&self) -> RefundView {
+    pub(super) fn refund_view(&self, unit: Minor) -> RefundView {
         if let Some(run) = &self.run {
             return RefundView {
                 picks: run.picks.clone(),
                 worth: Some(run.worth.clone()),
-                backs: run.backs.iter().map(|back| (back.tender, back.amount, back.way)).collect(),
+                backs: run.backs.iter().map(|back| (back.tender, back.handed(), back.way)).collect(),
                 done: run.done,
                 running: run.attempt.is_some(),
                 code: run.code,
@@ -306,8 +310,8 @@ impl Desk {
             };
         }
         let worth = self.worth();
-        let backs = self.order.as_ref().zip(worth.as_ref()).and_then(|(order, worth)| order.split(worth.total).ok());
-        let backs = backs.unwrap_or_default().iter().map(|back| (back.tender, back.amount, back.way)).collect();
+        let backs = self.order.as_ref().zip(worth.as_ref()).and_then(|(order, worth)| order.split(worth.total, unit).ok());
+        let backs = backs.unwrap_or_default().iter().map(|back| (back.tender, back.handed(), back.way)).collect();
         RefundView { picks: self.picks.clone(), worth, backs, ..RefundView::default() }
     }
 }
@@ -345,8 +349,9 @@ fn paper(turn: &Turn<'_>, order: &Sold, run: &Run, in_doubt: bool, person: &Opti
         paid: run
             .backs
             .iter()
-            .map(|back| (if back.way == Way::Cash { Tender::Cash } else { back.tender }, back.amount))
+            .map(|back| (if back.way == Way::Cash { Tender::Cash } else { back.tender }, back.handed()))
             .collect(),
+        rounding: run.backs.iter().map(|back| back.rounding).sum(),
         masked: order.taken.iter().find(|taken| at_terminal(taken.tender)).map(|t| t.masked.clone()).unwrap_or_default(),
         slip: Vec::new(),
         in_doubt,

@@ -247,6 +247,38 @@ fn cash_is_taken_for_an_order_of_the_counter_with_its_change() {
 }
 
 #[test]
+fn cash_is_rounded_to_coins_as_a_line_of_its_own_in_order_till_and_receipt() {
+    let pay = crate::config::PayConfig { cash_unit: Some(Minor(50)), ..Default::default() };
+    let mut rig = Rig::with(Config { pay, ..Config::default() });
+    let order = rig.sells(CROISSANT, Tender::Cash);
+    assert_eq!((rig.see().to_pay, rig.see().to_pay_in_cash), (Minor(320), Minor(300)));
+    rig.touch(Intent::Finish).signed_in(sam()).opens(unpaid(order, 320));
+    assert_eq!((rig.view().due, rig.view().due_in_cash), (Minor(320), Minor(300)));
+    rig.desk(DeskIntent::OpenShift { float: Minor(10_000) }).desk(DeskIntent::TakeCash { given: Minor(500) });
+    let cash = rig.view().cash.unwrap();
+    assert_eq!((cash.due, cash.rounding, cash.change), (Minor(300), Minor(-20), Minor(200)));
+    let [Effect::Record(_), Effect::OpenDrawer, Effect::Print(crate::Paper::Sale(receipt)), ..] = rig.last.as_slice() else {
+        panic!("{:?}", rig.last)
+    };
+    assert_eq!((receipt.priced.total, receipt.settlement.rounding), (Minor(320), Minor(-20)));
+    assert_eq!(receipt.paid, [(Tender::Cash, Minor(300))]);
+    assert_eq!((rig.booked(EntryKind::Paid), rig.booked(EntryKind::Sold)), (vec![300], vec![320]));
+    assert_eq!(rig.book().last().unwrap().detail.rounding, Minor(-20));
+    rig.desk(DeskIntent::Go(DeskPage::Till)).desk(DeskIntent::XReport);
+    let report = rig.view().report.unwrap();
+    assert_eq!(report.rounding, Minor(-20));
+    assert!(report.tenders.iter().any(|(tender, count)| *tender == Tender::Cash && count.amount == Minor(300)));
+    // All of it goes back: what was never paid is not given.
+    let taken =
+        Taken { tender: Tender::Cash, amount: Minor(300), reversible: false, ..paid(order, Id([9; 16]), 0).taken[0].clone() };
+    let sold = Sold { state: SoldState::Paid, rounding: Minor(-20), taken: vec![taken], ..unpaid(order, 320) };
+    rig.opens(sold);
+    rig.desk(DeskIntent::Go(DeskPage::Refund)).desk(DeskIntent::PickAll).desk(DeskIntent::Refund { reason: WHY });
+    assert_eq!((rig.booked(EntryKind::Returned), rig.booked(EntryKind::Refunded)), (vec![-300], vec![-320]));
+    assert_eq!(rig.book().last().unwrap().detail.rounding, Minor(20));
+}
+
+#[test]
 fn a_part_goes_back_to_the_card_and_the_whole_by_a_reversal() {
     let mut rig = Rig::new();
     rig.signed_in(sam()).opens(paid(Id([1; 16]), Id([2; 16]), 17));

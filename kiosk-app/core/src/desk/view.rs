@@ -42,6 +42,8 @@ pub struct DeskView {
     pub order: Option<Box<Sold>>,
     /// Still to be paid of it.
     pub due: Minor,
+    /// The same in cash.
+    pub due_in_cash: Minor,
     /// What is picked to go back, and what it comes to.
     pub refund: Option<RefundView>,
     /// Cash that was just taken, with the change to give.
@@ -204,8 +206,10 @@ pub struct RefundView {
 /// Cash for an order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CashView {
-    /// What was due.
+    /// What was to be paid in cash.
     pub due: Minor,
+    /// What of that is rounding.
+    pub rounding: Minor,
     /// What the guest gave.
     pub given: Minor,
     /// What goes back to the guest.

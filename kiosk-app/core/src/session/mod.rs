@@ -25,6 +25,7 @@ mod pay;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod tip;
 pub(crate) mod turn;
 mod visit;
 
@@ -37,6 +38,7 @@ use crate::{
     effect::Who,
     event::{PlacedOrder, Problem, Stage},
     ids::Id,
+    instalment::Quote,
     intent::Intent,
     money::Minor,
     payments::Tender,
@@ -86,6 +88,15 @@ pub enum Overlay {
     ConfirmStartOver,
     /// Why the greeting and offers are shown.
     WhyThis,
+}
+
+/// A tip that is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TipOffer {
+    /// Millionths of the goods, `None` for a fixed amount.
+    pub share_ppm: Option<u32>,
+    /// What it comes to.
+    pub amount: Minor,
 }
 
 /// Where the payment of this visit stands.
@@ -173,6 +184,16 @@ pub struct Snapshot {
     pub visit: Option<Id>,
     /// True where 'pay at the counter' is offered.
     pub pay_at_counter: bool,
+    /// Tips that are offered for this basket; empty where none are, or the order is placed.
+    pub tips: Vec<TipOffer>,
+    /// Which of them is chosen, `Some(None)` for 'no tip'; `None` while the guest has said nothing.
+    pub tip: Option<Option<u8>>,
+    /// What is to be paid: the basket or the placed order, with its tip.
+    pub to_pay: Minor,
+    /// The same where it is paid in coins.
+    pub to_pay_in_cash: Minor,
+    /// What the basket would cost in instalments; empty where it would not be lent for.
+    pub instalments: Vec<Quote>,
     /// The staff's desk over everything else, `None` while it is closed.
     pub desk: Option<Box<DeskView>>,
     /// At the attract screen after a restart: what became of the payment that was at the terminal.
@@ -230,6 +251,8 @@ struct Visit {
     usual_priced: Option<Priced>,
     basket: Basket,
     priced: Priced,
+    /// Which of the offered tips, `Some(None)` for 'no tip'; `None` while the guest has said nothing.
+    tip: Option<Option<u8>>,
     next_line: u32,
     category: CategoryId,
     /// The guest has looked into the menu, so that a late greeting would take it away.

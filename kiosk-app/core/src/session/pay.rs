@@ -7,6 +7,7 @@
 //!   guest chooses again at checkout.
 //! - A payment at the counter is no payment yet: the order is placed, its slip is printed, the counter takes the money.
 //! - An order that costs nothing asks no terminal.
+//! - A tip is part of what is paid, and of no tax; it is frozen with the order.
 
 use super::{
     Order, Overlay, PayView, Print, Session,
@@ -53,10 +54,11 @@ impl Session {
     /// Sells what is in the basket, or takes another try at the order already placed.
     pub(super) fn sell(&mut self, turn: &mut Turn<'_>, tender: Tender) {
         let Some(visit) = self.visit.as_deref() else { return };
-        let total = visit.order.as_ref().map_or(visit.priced.total, |order| order.placed.priced.total);
+        let tip = visit.tip_amount(&turn.config.pay);
+        let total = visit.order.as_ref().map_or(visit.priced.total + tip, |order| order.placed.to_pay());
         let at_counter = match tender {
             Tender::Card => false,
-            Tender::Cash if turn.config.pay_at_counter => true,
+            Tender::Cash if turn.config.pay.counter => true,
             // Not taken at this kiosk.
             Tender::Cash | Tender::Wallet | Tender::Gift | Tender::Points => return,
         };
@@ -99,6 +101,7 @@ impl Session {
             called_name: visit.guest.as_ref().map_or_else(String::new, |g| g.display_name.clone()),
             service: visit.basket.service,
             priced: visit.priced.clone(),
+            tip: visit.tip_amount(&turn.config.pay),
             business_date,
         };
         turn.event(Event::OrderPlaced(placed.clone().into()));
@@ -252,7 +255,7 @@ impl Session {
         self.set_pay(pay);
         self.close_overlay();
         let Some(order) = self.visit.as_deref_mut().and_then(|v| v.order.as_mut()) else { return };
-        let total = order.placed.priced.total;
+        let total = order.placed.to_pay();
         if pay == PayView::Approved {
             turn.event(Event::OrderProgressed { order: order.placed.order, state: Progress::Received });
             if total > Minor::ZERO {
@@ -300,7 +303,7 @@ impl Session {
             priced: order.placed.priced.clone(),
             paid: order.paid.clone(),
             masked: visit.masked.clone(),
-            settlement: Settlement::default(),
+            settlement: Settlement { tip: order.placed.tip, ..Settlement::default() },
             copy,
             language: super::language_tag(turn.catalogue, self.lang),
             placed_utc_ms: order.placed_utc_ms,

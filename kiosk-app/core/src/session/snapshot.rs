@@ -16,12 +16,15 @@ impl Session {
             pad: self.pad,
             ambient: self.ambient,
             easy_access: self.easy_access,
-            pay_at_counter: config.pay_at_counter,
+            pay_at_counter: config.pay.counter,
             pay: PayView::None,
             ..Snapshot::default()
         };
         let Some(visit) = self.visit.as_deref() else { return blank };
         let draft = visit.draft.as_ref();
+        let pay = &config.pay;
+        let to_pay =
+            visit.order.as_ref().map_or_else(|| visit.priced.total + visit.tip_amount(pay), |order| order.placed.to_pay());
         Snapshot {
             service: visit.service,
             guest: visit.guest.clone(),
@@ -40,6 +43,11 @@ impl Session {
             rated: visit.rated,
             receipt_printed: visit.receipt_printed,
             visit: Some(visit.id),
+            tips: visit.tips(pay),
+            tip: visit.tip,
+            to_pay,
+            to_pay_in_cash: pay.in_cash(to_pay, catalogue.currency),
+            instalments: pay.instalments.as_ref().map(|offer| offer.quotes(to_pay)).unwrap_or_default(),
             ..blank
         }
     }

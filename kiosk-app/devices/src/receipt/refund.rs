@@ -38,6 +38,9 @@ pub fn render_refund(refund: &RefundReceipt, layout: &ReceiptLayout) -> Vec<u8> 
     page.rule();
     let total = format!("{} {}", layout.currency.letters(), page.money(refund.total));
     page.pair_in(words.refund, &total, 0, Look::Tall);
+    if refund.rounding != Minor::ZERO {
+        page.pair(words.rounding, &page.money(refund.rounding), 0);
+    }
     for (tender, amount) in &refund.paid {
         page.pair(words.tender(*tender), &page.money(*amount), 0);
     }

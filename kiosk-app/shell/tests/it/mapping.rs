@@ -64,6 +64,7 @@ fn placed() -> PlacedOrder {
         called_name: "Jane".into(),
         service: Service::Takeaway,
         priced: Priced { lines: vec![line()], tax: vec![tax], goods: Minor(790), total: Minor(790) },
+        tip: Minor(100),
         business_date: "2026-11-21".into(),
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn catalogue() -> Arc<Catalogue> {
         version: "1".into(),
         currency: Currency::EUR,
         languages: vec!["en".into()],
-        taxes: vec![Tax { code: "A".into(), rate_ppm: 70_000, included: true }],
+        taxes: vec![Tax { code: "A".into(), rate_ppm: 70_000, included: true, ..Tax::default() }],
         categories: vec![category],
         articles: vec![article],
         groups: Vec::new(),

@@ -82,6 +82,7 @@ fn receipt(language: &str, names: [&str; 2], called: &str) -> Receipt {
 
 fn refund() -> RefundReceipt {
     RefundReceipt {
+        rounding: Minor::ZERO,
         refund: Id([2; 16]),
         serial: "K1-000472".into(),
         number: "A-17".into(),

@@ -607,7 +607,7 @@ impl Pages<'_> {
                 ..titled(&say!(t, format!("{} is paid", order.number), format!("{} оплачен", order.number)), "")
             };
         }
-        let due = self.desk.due;
+        let due = self.desk.due_in_cash;
         PageView {
             stats: vec![(self.money(due), say!(t, "to pay", "к оплате").to_owned())],
             pad: self.money_pad(Entry::CashGiven, say!(t, "Given by the guest", "Получено от гостя")),

@@ -23,7 +23,8 @@ use kiosk_core::{
     ArticleId, Catalogue, Lang, Minor, Now, Service, Snapshot, Stage,
     device::{Consent, DeviceKind, Health},
     event::Problem,
-    session::Overlay,
+    instalment::Quote,
+    session::{Overlay, TipOffer},
 };
 
 /// The most pictures of the usual that are shown.
@@ -175,12 +176,18 @@ pub struct GreetingView {
 }
 
 /// Which ways to pay there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckoutView {
     /// The terminal is fitted and works.
     pub card: bool,
     /// The counter takes money.
     pub counter: bool,
+    /// Tips beside 'no tip': '10 %' and what it comes to (empty where the amount is all there is), and whether it is chosen.
+    pub tips: Vec<(String, String, bool)>,
+    /// 'No tip' is chosen.
+    pub no_tip: bool,
+    /// '12 × €50.20', the total, the annual percentage rate.
+    pub plans: Vec<(String, String, String)>,
 }
 
 /// What lies over the view.
@@ -220,10 +227,34 @@ impl Scene<'_> {
             menu: menu::view(self),
             item: item::view(self),
             basket: order::view(self),
-            checkout: CheckoutView { card: self.works(DeviceKind::Terminal), counter: self.snapshot.pay_at_counter },
+            checkout: self.checkout(),
             pay: pay::view(self),
             done: pay::done(self),
             overlay: self.overlay(),
+        }
+    }
+
+    fn checkout(&self) -> CheckoutView {
+        let s = self.snapshot;
+        let tip = |(at, offer): (u8, &TipOffer)| {
+            let (amount, chosen) = (self.money(offer.amount), s.tip == Some(Some(at)));
+            match offer.share_ppm {
+                Some(ppm) => (words::percent(ppm, self.tongue()), amount, chosen),
+                None => (amount, String::new(), chosen),
+            }
+        };
+        let plan = |quote: &Quote| {
+            let each = words::times(u32::from(quote.months), &self.money(quote.instalment));
+            // To one decimal, as the directive on consumer credit asks for at least.
+            let rate = (quote.apr_ppm + 500) / 1_000 * 1_000;
+            (each, self.money(quote.total), words::percent(rate, self.tongue()))
+        };
+        CheckoutView {
+            card: self.works(DeviceKind::Terminal),
+            counter: s.pay_at_counter,
+            tips: (0..).zip(&s.tips).map(tip).collect(),
+            no_tip: s.tip == Some(None),
+            plans: s.instalments.iter().map(plan).collect(),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::Scene;
 use crate::ui::words;
-use kiosk_core::{LineId, Priced, PricedLine, Service};
+use kiosk_core::{LineId, Minor, Priced, PricedLine, Service};
 
 /// The order as it grows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,6 +14,8 @@ pub struct BasketView {
     pub count: u32,
     /// What is paid.
     pub total: String,
+    /// A tip that is in it; empty for none.
+    pub tip: String,
     /// 'incl. 7 % VAT €1.08 · incl. 19 % VAT €0.54', may be empty.
     pub taxes: String,
     /// Eat in or takeaway, `None` until chosen.
@@ -53,7 +55,8 @@ pub(super) fn view(scene: &Scene<'_>) -> BasketView {
     BasketView {
         lines: priced.tops().map(|line| row(scene, priced, line)).collect(),
         count: priced.count(),
-        total: scene.money(priced.total),
+        total: scene.money(s.to_pay),
+        tip: Some(s.to_pay - priced.total).filter(|tip| *tip > Minor::ZERO).map(|tip| scene.money(tip)).unwrap_or_default(),
         taxes: taxes.join(" · "),
         service: s.service,
     }

@@ -49,6 +49,8 @@ pub struct DoneView {
     pub number: String,
     /// How much.
     pub amount: String,
+    /// How much in coins, where that is not the same.
+    pub in_cash: String,
     /// Money has moved.
     pub paid: bool,
     /// Scheme and last digits, may be empty.
@@ -67,11 +69,10 @@ pub struct DoneView {
 
 pub(super) fn view(scene: &Scene<'_>) -> PayView {
     let s = scene.snapshot;
-    let total = s.order.as_ref().map_or(s.basket.total, |order| order.priced.total);
     PayView {
         step: step(s.pay),
         terminal: scene.board.terminal.unwrap_or_default(),
-        amount: scene.money(total),
+        amount: scene.money(s.to_pay),
         number: s.order.as_ref().map(|order| order.number.clone()).unwrap_or_default(),
         counter: s.pay_at_counter,
     }
@@ -83,7 +84,8 @@ pub(super) fn done(scene: &Scene<'_>) -> DoneView {
     DoneView {
         name: order.called_name.clone(),
         number: order.number.clone(),
-        amount: scene.money(order.priced.total),
+        amount: scene.money(s.to_pay),
+        in_cash: Some(s.to_pay_in_cash).filter(|cash| *cash != s.to_pay).map(|cash| scene.money(cash)).unwrap_or_default(),
         paid: s.pay == Pay::Approved,
         masked: s.masked.replace('*', "•"),
         code: code(scene),
@@ -123,7 +125,7 @@ fn code(scene: &Scene<'_>) -> String {
     let Some(order) = &scene.snapshot.order else { return String::new() };
     let (order_word, total_word) = words::receipt_words(scene.tongue());
     let mut code = format!("{}\n{order_word} {}, {}\n", scene.shop.name, order.number, order.business_date);
-    let tail = format!("{total_word} {}", scene.money(order.priced.total));
+    let tail = format!("{total_word} {}", scene.money(order.to_pay()));
     let line = |line: &PricedLine| format!("{} × {} {}\n", line.quantity, line.name, scene.money(order.priced.whole(line)));
     let room = CODE_BYTES.saturating_sub(tail.len());
     for text in order.priced.tops().map(line) {

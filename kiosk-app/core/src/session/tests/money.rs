@@ -3,9 +3,11 @@
 use super::*;
 use crate::{
     Command, CommandOutcome,
+    config::{PayConfig, Tip},
     event::{Progress, Stage},
     paper::Paper,
 };
+use alloc::vec;
 
 #[test]
 fn order_and_payment_are_one_record_and_the_charge_follows_it() {
@@ -113,7 +115,7 @@ fn a_refused_order_can_be_paid_at_the_counter() {
 
 #[test]
 fn what_is_not_offered_is_not_taken() {
-    let mut rig = Rig::with(Config { pay_at_counter: false, ..Config::default() });
+    let mut rig = Rig::with(Config { pay: PayConfig { counter: false, ..PayConfig::default() }, ..Config::default() });
     rig.touch(Intent::Begin).touch(Intent::Dismiss).touch(Intent::QuickAdd(FRIES)).touch(Intent::Checkout);
     for tender in [Tender::Cash, Tender::Wallet, Tender::Gift, Tender::Points] {
         rig.touch(Intent::Pay(tender));
@@ -210,4 +212,40 @@ fn a_frozen_order_does_not_follow_the_basket() {
     let mut rig = Rig::paying();
     rig.touch(Intent::QuickAdd(FRIES)).touch(Intent::RemoveLine(LineId(1))).touch(Intent::OpenBasket);
     assert_eq!((rig.see().stage, rig.see().basket.total), (Stage::Paying, Minor(320)));
+}
+
+#[test]
+fn a_tip_is_asked_for_never_chosen_beforehand_and_in_no_tax() {
+    let tips = vec![Tip::Share(50_000), Tip::Share(100_000), Tip::Amount(Minor(150))];
+    let mut rig = Rig::with(Config { pay: PayConfig { tips, ..PayConfig::default() }, ..Config::default() });
+    rig.touch(Intent::Begin).touch(Intent::ChooseService(crate::Service::Takeaway));
+    rig.touch(Intent::QuickAdd(crate::fixture::CROISSANT)).touch(Intent::Checkout);
+    let see = rig.see();
+    assert_eq!((see.tip, see.to_pay), (None, Minor(320)));
+    assert_eq!(see.tips.iter().map(|tip| tip.amount.0).collect::<Vec<_>>(), [16, 32, 150]);
+    rig.touch(Intent::Tip(Some(1)));
+    assert_eq!(rig.see().to_pay, Minor(352));
+    rig.touch(Intent::Tip(Some(9)));
+    assert_eq!(rig.see().tip, Some(Some(1)), "there is no such tip");
+    rig.touch(Intent::Tip(None));
+    assert_eq!(rig.see().to_pay, Minor(320));
+    rig.touch(Intent::Tip(Some(2))).touch(Intent::Pay(Tender::Card));
+    let placed = rig.see().order.unwrap();
+    assert_eq!((placed.priced.total, placed.tip, placed.to_pay()), (Minor(320), Minor(150), Minor(470)));
+    assert_eq!(placed.priced.tax[0].amount, Minor(21), "3.20 * 7 / 107, whatever the tip");
+    assert_eq!(rig.charges().last().unwrap().1, Minor(470));
+    rig.touch(Intent::Tip(None));
+    assert_eq!(rig.see().to_pay, Minor(470), "it is frozen with the order");
+    rig.approve();
+    let paper = rig.last.iter().find_map(|effect| match effect {
+        Effect::Print(Paper::Sale(receipt)) => Some(receipt),
+        _ => None,
+    });
+    let paper = paper.unwrap();
+    assert_eq!((paper.settlement.tip, paper.paid.clone()), (Minor(150), vec![(Tender::Card, Minor(470))]));
+    let sold = rig.events().into_iter().find_map(|event| match event {
+        Event::Booked(entry) if entry.kind == crate::till::EntryKind::Sold => Some(entry),
+        _ => None,
+    });
+    assert_eq!(sold.map(|entry| (entry.amount, entry.detail.tip)), Some((Minor(470), Minor(150))));
 }
