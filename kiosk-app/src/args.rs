@@ -65,6 +65,37 @@ pub enum Command {
     /// Guests' cards
     #[command(subcommand)]
     Nfc(Nfc),
+    /// The till's journal
+    #[command(subcommand)]
+    Journal(Journal),
+}
+
+/// What is done with the till's journal.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Journal {
+    /// The book of the till as a CSV file whose lines are chained by SHA-256: for an auditor, who needs no program of ours.
+    /// The kiosk may be running
+    Export {
+        /// The kiosk's own file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The first business date, such as 2026-11-01; from the beginning if left out
+        #[arg(long, value_name = "DATE")]
+        from: Option<String>,
+        /// The last business date; to the end if left out
+        #[arg(long, value_name = "DATE")]
+        to: Option<String>,
+        /// Where to write it, a file that is not there yet; to standard output if left out
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// The file is kept safely: let the kiosk give these lines up once they are as old as its orders. Without this they stay
+        /// for 400 days
+        #[arg(long, requires = "out")]
+        release: bool,
+        /// Another till than the kiosk's own, where the device had another name
+        #[arg(long, value_name = "NAME")]
+        till: Option<String>,
+    },
 }
 
 /// What is done with guests' cards.

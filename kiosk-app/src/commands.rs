@@ -5,10 +5,12 @@ use crate::{args::Nfc, stop};
 use anyhow::{Context as _, Result};
 use kiosk_shell::{
     IssueOrder, KioskConfig,
+    audit::{self, Wanted},
     check::{Verdict, check as try_devices},
 };
 use std::{
-    io::Write as _,
+    fs::File,
+    io::{BufWriter, Write as _},
     path::Path,
     process::ExitCode,
     sync::{
@@ -72,5 +74,30 @@ pub(crate) fn watch(config: &KioskConfig) -> Result<ExitCode> {
             stop.store(true, Ordering::Relaxed);
         }
     })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the till's journal. The last hash goes to standard error, to be kept elsewhere than the file.
+///
+/// # Errors
+/// A sentence that says what cannot be read or written.
+pub(crate) fn export_journal(db: &Path, wanted: &Wanted, out: Option<&Path>, release: bool) -> Result<ExitCode> {
+    let written = match out {
+        None => audit::export(db, wanted, &mut std::io::stdout().lock())?,
+        Some(path) => {
+            // Never over an older export: that may be the only copy of lines that are gone.
+            let file = File::create_new(path).with_context(|| format!("{} cannot be made", path.display()))?;
+            let mut writer = BufWriter::new(file);
+            let written = audit::export(db, wanted, &mut writer)?;
+            let file = writer.into_inner().context("the last bytes cannot be written")?;
+            file.sync_all().with_context(|| format!("{} cannot be written", path.display()))?;
+            written
+        }
+    };
+    eprintln!("{} lines of till {}; the last hash is {}", written.lines, wanted.till, written.hash);
+    if release {
+        audit::release(db, &wanted.till, &written)?;
+        eprintln!("lines up to {} may go once they are as old as orders", written.last);
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -29,9 +29,9 @@ pub mod ui;
 mod windowed;
 
 use anyhow::{Context as _, Result, bail};
-use args::{Args, Command, Nfc};
+use args::{Args, Command, Journal, Nfc};
 use clap::Parser as _;
-use kiosk_shell::{Content, KioskConfig};
+use kiosk_shell::{Content, KioskConfig, audit::Wanted};
 use std::process::ExitCode;
 
 /// The program.
@@ -41,6 +41,11 @@ pub fn main() -> ExitCode {
     let done = match &args.command {
         None => run(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Check { board }) => commands::check(board),
+        Some(Command::Journal(Journal::Export { config, from, to, out, release, till })) => load(config).and_then(|config| {
+            let till = till.clone().unwrap_or_else(|| config.device.clone());
+            let wanted = Wanted { till, from: from.clone(), to: to.clone() };
+            commands::export_journal(&config.kiosk_db(), &wanted, out.as_deref(), *release)
+        }),
         Some(Command::Nfc(Nfc::Watch { config })) => load(config).and_then(|config| commands::watch(&config)),
         Some(Command::Nfc(issue @ Nfc::Issue { config, .. })) => load(config).and_then(|config| commands::issue(&config, issue)),
     };

@@ -110,6 +110,7 @@ pub fn sell(baskets: &[Basket], outbox: &Path, mut sold: impl FnMut() -> Result<
         terminal: String::new(),
         boot: Uuid::now_v7().to_string(),
         seed: *Uuid::now_v7().as_bytes().repeat(2).first_chunk().context("a seed of 32 bytes")?,
+        pages: None,
     };
     let journal = OutboxJournal::new(Arc::new(outbox));
     let mut engine =

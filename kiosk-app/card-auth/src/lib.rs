@@ -84,6 +84,17 @@ impl fmt::Display for Refusal {
 
 impl core::error::Error for Refusal {}
 
+/// The 128-bit token of the guest's page of an order. Kind 255 is no kind of card, so that no card can have this pseudonym.
+pub fn page_token(tenant_key: &[u8; 32], order: &[u8; 16]) -> [u8; 16] {
+    let mut block = [0; 64];
+    block[..32].copy_from_slice(tenant_key);
+    let mut mac = Hmac::<Sha256>::new(&block.into());
+    mac.update(&[255, 16]);
+    mac.update(order);
+    let hash = mac.finalize().into_bytes();
+    core::array::from_fn(|at| hash[at])
+}
+
 /// The pseudonym of `id` under the tenant's key, `<version>:<hex>`.
 ///
 /// # Errors

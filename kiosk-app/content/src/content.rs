@@ -117,6 +117,8 @@ pub struct Receipt {
     pub header: Vec<String>,
     /// A sentence below.
     pub footer: Text,
+    /// A PNG printed above all, black on white; `None` for none.
+    pub logo: Option<Vec<u8>>,
 }
 
 /// A colour, 0xRRGGBB.

@@ -30,7 +30,7 @@ pub(crate) fn read(dir: &Path, limits: &Limits, report: &Report) -> Option<Shop>
         currency,
         pay: pay::read(&root, currency),
         attract: attract(&root, dir, &tags),
-        receipt: receipt(&root, &tags),
+        receipt: receipt(&root, dir, &tags),
         languages,
     };
     // Without a language no text of the menu can be judged.
@@ -126,7 +126,7 @@ fn time(fields: &Fields<'_>, key: &str, example: &str) -> Option<u16> {
     minutes
 }
 
-fn receipt(root: &Fields<'_>, tags: &[String]) -> Receipt {
+fn receipt(root: &Fields<'_>, dir: &Path, tags: &[String]) -> Receipt {
     let limits = root.scope.limits;
     let Some(value) = root.get("receipt") else {
         root.missing("receipt", "the section [receipt] with header = [\"Boyd's\", \"1 Harbour Road\"]");
@@ -135,10 +135,26 @@ fn receipt(root: &Fields<'_>, tags: &[String]) -> Receipt {
     let Some(fields) = Fields::of(root.scope, Owner { kind: "the section [receipt]", name: "" }, value) else {
         return Receipt::default();
     };
-    fields.only(&["header", "footer"]);
+    fields.only(&["header", "footer", "logo"]);
     let header = fields.strings("header", 12, "[\"Boyd's\", \"1 Harbour Road\"]");
     Receipt {
         header: header.map(|s| fields.checked("header", s, limits.name_bytes)).collect(),
         footer: fields.opt_text("footer", tags, limits.text_bytes, "{ en = \"See you soon.\" }"),
+        logo: fields.get("logo").and_then(|_| logo(&fields, dir)),
     }
+}
+
+/// The picture on top of receipts: a PNG beside `shop.toml`'s pictures.
+fn logo(fields: &Fields<'_>, dir: &Path) -> Option<Vec<u8>> {
+    let spot = fields.key("logo", "\"receipt-logo\"")?;
+    let path = dir.join("pictures").join(format!("{}.png", spot.text));
+    let size = std::fs::metadata(&path).ok().map(|meta| meta.len());
+    let png = size.filter(|size| *size <= fields.scope.limits.picture_bytes).and_then(|_| std::fs::read(&path).ok());
+    let is_png = |bytes: &Vec<u8>| png::Decoder::new(std::io::Cursor::new(bytes)).read_info().is_ok();
+    let png = png.filter(is_png);
+    if png.is_none() {
+        let what = format!("the receipt's logo is \"{0}\", and pictures/{0}.png is no picture that can be read.", spot.text);
+        fields.scope.problem(spot.at, what, "Put a PNG there, or take the line out.");
+    }
+    png
 }

@@ -266,6 +266,8 @@ pub enum DeviceEvent {
         /// For the shop.
         merchant: Vec<String>,
     },
+    /// The cash drawer was to be opened and nothing that could do it is there.
+    DrawerStuck,
     /// The receipt is on paper, or why not.
     Printed {
         /// Which order.

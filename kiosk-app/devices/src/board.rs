@@ -20,7 +20,14 @@
 //! side = "right"            # where the guest finds it: left, right, below
 //! patience_s = 60           # longest silence during a payment before it counts as unknown; 60 if left out
 //! slips = "kiosk"           # the kiosk prints the terminal's slips; "terminal" if left out
-//! # or: kind = "nexo", address = "192.168.1.50:8443", certificate_sha256 = "<64 hex digits>",
+//!
+//! [terminal.own]            # what the terminal does by itself; as its manual and its acquirer say. Here what holds if left out
+//! by_hand = true            # somebody can make a sale at the terminal itself: it has keys or a menu
+//! hand_s = 20               # the shortest time in which somebody can make one
+//! processing_s = 90         # it goes on with a command for so long after its line was lost: only then 'no such receipt' counts
+//! reversal_s = 10           # it takes so long to reverse what nobody acknowledged: so long must a receipt stay the last one
+//!
+//! # or: [terminal] with kind = "nexo", address = "192.168.1.50:8443", certificate_sha256 = "<64 hex digits>",
 //! #     poi_id = "POI-1", sale_id = "KIOSK-1", side and patience_s as above
 //!
 //! [printer]
@@ -28,6 +35,7 @@
 //! address = "192.168.1.51:9100"
 //! columns = 42
 //! code_page = "pc866"
+//! drawer = "pin2"           # the cash drawer hangs on the printer: pin 2 or pin 5 of its connector. Left out: on the board
 //!
 //! [peripherals]
 //! kind = "serial"
@@ -46,7 +54,7 @@
 
 use crate::{
     peripherals::{Expect, FITTED, version},
-    receipt::CodePage,
+    receipt::{CodePage, DrawerPin},
 };
 use peripheral_icd::pins;
 use serde::Deserialize;
@@ -126,6 +134,9 @@ pub enum Terminal {
         /// Who prints the terminal's slips.
         #[serde(default)]
         slips: SlipPrinter,
+        /// What the terminal does by itself.
+        #[serde(default)]
+        own: TerminalOwn,
     },
     /// SaleToPOI messages of nexo's Retailer Protocol, JSON over HTTPS.
     Nexo {
@@ -142,7 +153,30 @@ pub enum Terminal {
         /// Longest silence during a payment, seconds, 5 to 300.
         #[serde(default = "patience")]
         patience_s: u32,
+        /// What the terminal does by itself.
+        #[serde(default)]
+        own: TerminalOwn,
     },
+}
+
+/// What a terminal does by itself, as its manual and its acquirer say: how far its last receipt may be trusted depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TerminalOwn {
+    /// True where somebody can make a sale at the terminal itself (it has keys or a menu).
+    pub by_hand: bool,
+    /// The shortest time in which somebody can make such a sale, seconds, 1 to 300.
+    pub hand_s: u32,
+    /// The longest that it goes on with a command after its line was lost, seconds, 10 to 900.
+    pub processing_s: u32,
+    /// How long it may take to reverse by itself what nobody acknowledged, seconds, 1 to 300.
+    pub reversal_s: u32,
+}
+
+impl Default for TerminalOwn {
+    fn default() -> Self {
+        Self { by_hand: true, hand_s: 20, processing_s: 90, reversal_s: 10 }
+    }
 }
 
 /// Who prints the terminal's slips.
@@ -171,6 +205,20 @@ impl Terminal {
             Self::Zvt { side, .. } | Self::Nexo { side, .. } => *side,
         }
     }
+
+    /// What it does by itself.
+    pub fn own(&self) -> TerminalOwn {
+        match self {
+            Self::Zvt { own, .. } | Self::Nexo { own, .. } => *own,
+        }
+    }
+
+    /// Longest silence during a payment, seconds.
+    pub fn patience_s(&self) -> u32 {
+        match self {
+            Self::Zvt { patience_s, .. } | Self::Nexo { patience_s, .. } => *patience_s,
+        }
+    }
 }
 
 /// Where a device is mounted, seen by the guest.
@@ -195,6 +243,9 @@ pub enum Printer {
         columns: u8,
         /// Character table of the printer.
         code_page: CodePage,
+        /// Where the cash drawer hangs on the printer, if it does.
+        #[serde(default)]
+        drawer: Option<DrawerPin>,
     },
     /// A serial port: 8 data bits, no parity, 1 stop bit, hardware flow control.
     Serial {
@@ -207,6 +258,9 @@ pub enum Printer {
         columns: u8,
         /// Character table of the printer.
         code_page: CodePage,
+        /// Where the cash drawer hangs on the printer, if it does.
+        #[serde(default)]
+        drawer: Option<DrawerPin>,
     },
     /// A file or character device (`/dev/usb/lp0`) that gets the bytes appended.
     File {
@@ -216,6 +270,9 @@ pub enum Printer {
         columns: u8,
         /// Character table of the printer.
         code_page: CodePage,
+        /// Where the cash drawer hangs on the printer, if it does.
+        #[serde(default)]
+        drawer: Option<DrawerPin>,
     },
 }
 
@@ -230,6 +287,12 @@ impl Printer {
     pub fn code_page(&self) -> CodePage {
         match self {
             Self::Tcp { code_page, .. } | Self::File { code_page, .. } | Self::Serial { code_page, .. } => *code_page,
+        }
+    }
+    /// Where the cash drawer hangs on it, if it does.
+    pub fn drawer(&self) -> Option<DrawerPin> {
+        match self {
+            Self::Tcp { drawer, .. } | Self::File { drawer, .. } | Self::Serial { drawer, .. } => *drawer,
         }
     }
 }
@@ -413,6 +476,12 @@ impl BoardConfig {
                 }
                 None => None,
             })
+            .or_else(|| {
+                let own = self.terminal.as_ref().map(Terminal::own).unwrap_or_default();
+                range("terminal.own.hand_s", own.hand_s, 1, 300)
+                    .or_else(|| range("terminal.own.processing_s", own.processing_s, 10, 900))
+                    .or_else(|| range("terminal.own.reversal_s", own.reversal_s, 1, 300))
+            })
             .or_else(|| match &self.printer {
                 Some(Printer::Tcp { address: a, .. }) => address("printer.address", a),
                 Some(Printer::Serial { baud, .. }) if !BAUDS.contains(baud) => {
@@ -511,6 +580,25 @@ mod tests {
         assert_eq!(text, "dir/b.toml:10: terminal.password: must be six digits, as set at the terminal");
         let text = message(&GOOD.replace("10.0.0.2:20007", "10.0.0.2"));
         assert!(text.starts_with("dir/b.toml:9: terminal.address: '10.0.0.2' is not host:port"), "{text}");
+    }
+
+    #[test]
+    fn what_a_terminal_does_by_itself_is_read_and_held_to_reason() {
+        let own = |text: &str| BoardConfig::parse(text, Path::new("b.toml")).map(|board| board.terminal.unwrap().own());
+        assert_eq!(own(GOOD).unwrap(), TerminalOwn::default());
+        let with = |rest: &str| GOOD.replace("\n[printer]", &format!("\n[terminal.own]\n{rest}\n[printer]"));
+        let read = own(&with("by_hand = false\nprocessing_s = 45")).unwrap();
+        assert_eq!(read, TerminalOwn { by_hand: false, processing_s: 45, ..TerminalOwn::default() });
+        let text = own(&with("processing_s = 3")).unwrap_err().to_string();
+        assert!(text.ends_with("terminal.own.processing_s: 3 is not in 10..=900"), "{text}");
+        assert!(own(&with("by_foot = true")).is_err());
+    }
+
+    #[test]
+    fn a_drawer_hangs_on_the_printer_where_the_config_says_so() {
+        let printer = |text: &str| BoardConfig::parse(text, Path::new("b.toml")).unwrap().printer.unwrap();
+        assert_eq!(printer(GOOD).drawer(), None);
+        assert_eq!(printer(&format!("{GOOD}drawer = \"pin5\"\n")).drawer(), Some(DrawerPin::Pin5));
     }
 
     #[test]

@@ -39,5 +39,7 @@ pub use port::{
 };
 pub use printer::{FilePrinter, TcpPrinter};
 pub use reader::{ReaderLine, SidecarReader, Tag, TagKind, Uid};
-pub use receipt::{Bitmap, CodePage, ReceiptLayout, render, render_receipt, render_refund, render_report, render_slip};
+pub use receipt::{
+    Bitmap, CodePage, DrawerPin, ReceiptLayout, render, render_receipt, render_refund, render_report, render_slip,
+};
 pub use zvt::ZvtTerminal;

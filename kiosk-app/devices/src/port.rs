@@ -1,6 +1,6 @@
 //! The ports. Each is small and speaks the domain; each call is bounded in time.
 
-use crate::reader::ReaderLine;
+use crate::{reader::ReaderLine, receipt::DrawerPin};
 use kiosk_core::{Command, CommandOutcome, Currency, DeviceEvent, Enquiry, Id, Signal, TerminalWord, device::Health};
 use rustix::{
     event::{EventfdFlags, eventfd},
@@ -107,6 +107,9 @@ pub trait ReceiptPrinter: Send {
     /// Prints one rendered job (see [`crate::render_receipt`]) and returns the health afterwards: [`Health::Ok`] or
     /// [`Health::Low`].
     fn print(&mut self, job: &[u8]) -> Result<Health, PrintError>;
+
+    /// Pulses the cash drawer that hangs on the printer, once. An error means that it was not pulsed, or may not have been.
+    fn kick(&mut self, drawer: DrawerPin) -> Result<(), PrintError>;
 
     /// How the printer is. A printer that never answers status queries counts as [`Health::Ok`] while it can be
     /// reached: many do not answer.

@@ -3,6 +3,7 @@
 use crate::{
     peripherals::timespec,
     port::{PrintError, ReceiptPrinter},
+    receipt::DrawerPin,
 };
 use kiosk_core::device::Health;
 use rustix::{
@@ -132,6 +133,21 @@ impl ReceiptPrinter for TcpPrinter {
         }
     }
 
+    fn kick(&mut self, drawer: DrawerPin) -> Result<(), PrintError> {
+        let mut stream = self.connect()?;
+        // A printer that is off line would keep the pulse until somebody puts paper in.
+        let before = self.ask(&mut stream).map_err(PrintError::Lost)?;
+        if before == Some(Health::Blocked) {
+            return Err(PrintError::Blocked);
+        }
+        stream.write_all(&drawer.pulse()).map_err(PrintError::Cut)?;
+        if before.is_some() {
+            stream.write_all(&ASK_BEHIND).map_err(PrintError::Cut)?;
+            answers::<1>(&mut stream, self.limits.status, |b| b & 0b1001_0000 == 0).map_err(PrintError::Cut)?;
+        }
+        Ok(())
+    }
+
     fn health(&mut self) -> Health {
         let asked = self.connect().and_then(|mut s| self.ask(&mut s).map_err(PrintError::Lost));
         asked.map_or(Health::Lost, |answer| answer.unwrap_or(Health::Ok))
@@ -200,6 +216,11 @@ impl ReceiptPrinter for FilePrinter {
         Ok(Health::Ok)
     }
 
+    fn kick(&mut self, drawer: DrawerPin) -> Result<(), PrintError> {
+        let mut file = self.open().map_err(PrintError::Lost)?;
+        self.write(&mut file, &drawer.pulse())
+    }
+
     fn health(&mut self) -> Health {
         if self.open().is_ok() { Health::Ok } else { Health::Lost }
     }
@@ -243,6 +264,8 @@ mod tests {
         printer.print(b"one").unwrap();
         printer.print(b"two").unwrap();
         assert_eq!(std::fs::read(dir.path().join("r.bin")).unwrap(), b"onetwo");
+        printer.kick(DrawerPin::Pin5).unwrap();
+        assert_eq!(std::fs::read(dir.path().join("r.bin")).unwrap(), b"onetwo\x1bp\x01\x32\xfa");
         let mut stuck = FilePrinter { path: dir.path().join("fifo"), patience: Duration::from_millis(1), baud: None };
         rustix::fs::mkfifoat(rustix::fs::CWD, &stuck.path, rustix::fs::Mode::RWXU).unwrap();
         let _reader = File::options().read(true).write(true).open(&stuck.path).unwrap();

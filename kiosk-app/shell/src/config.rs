@@ -74,6 +74,8 @@ pub struct KioskConfig {
     pub agent: Option<AgentPaths>,
     /// Time-outs of a visit.
     pub session: SessionTimes,
+    /// What stands on receipts besides the shop's own words.
+    pub receipt: Receipts,
     /// Which cards are taken, and what they may do.
     pub cards: CardPolicy,
 }
@@ -134,6 +136,29 @@ pub struct AgentPaths {
     pub uids: Vec<u32>,
 }
 
+/// What stands on receipts besides the shop's own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipts {
+    /// Where guests' pages are served: the token is put behind it and printed as a QR code. Left out: no page.
+    pub page_url: Option<String>,
+}
+
+impl Receipts {
+    fn check(&self) -> std::result::Result<(), Fault> {
+        let Some(url) = &self.page_url else { return Ok(()) };
+        let plain = url.bytes().all(|b| b.is_ascii_graphic() && b != b'#' && b != b'?');
+        if url.starts_with("https://") && url.ends_with('/') && plain && url.len() <= PAGE_URL_BYTES {
+            return Ok(());
+        }
+        let why = format!("'{url}' is no address such as https://shop.example/g/ (at most {PAGE_URL_BYTES} bytes)");
+        Err(Fault::new("receipt.page_url", why))
+    }
+}
+
+/// Bytes of a page's address before its token: the code is read from thermal paper.
+const PAGE_URL_BYTES: usize = 100;
+
 /// Time-outs of a visit, `None` for the core's own default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,6 +186,8 @@ struct RawConfig {
     agent: Option<RawAgent>,
     #[serde(default)]
     session: SessionTimes,
+    #[serde(default)]
+    receipt: Receipts,
     #[serde(default)]
     cards: RawCards,
 }
@@ -237,6 +264,7 @@ impl KioskConfig {
         if !raw.letter.is_ascii_uppercase() {
             return Err(Fault::new("letter", format!("'{}' is not one of A to Z", raw.letter)));
         }
+        raw.receipt.check()?;
         check_range("session.idle_s", raw.session.idle_s, 5, 600)?;
         check_range("session.still_there_s", raw.session.still_there_s, 3, 120)?;
         check_range("session.done_s", raw.session.done_s, 3, 120)?;
@@ -265,6 +293,7 @@ impl KioskConfig {
                 uids,
             }),
             session: raw.session,
+            receipt: raw.receipt,
             cards: raw.cards.with_key(picc_key),
             data,
         })
@@ -510,6 +539,8 @@ idle_s = 30
     fn ids_and_times_out_of_bounds_are_refused_with_their_key() {
         let said = refusal(folder(&GOOD.replace("s-001", "S 001")).path());
         assert!(said.contains("kiosk.toml:1: store: 'S 001'"), "{said}");
+        let said = refusal(folder(&format!("{GOOD}[receipt]\npage_url = \"http://shop.example/\"\n")).path());
+        assert!(said.contains("kiosk.toml:17: receipt.page_url: 'http://shop.example/' is no address"), "{said}");
         let said = refusal(folder(&GOOD.replace("idle_s = 30", "idle_s = 3600")).path());
         assert!(said.contains("kiosk.toml:15: session.idle_s: 3600"), "{said}");
         let said = refusal(folder(&GOOD.replace("d75a98", "zz5a98")).path());

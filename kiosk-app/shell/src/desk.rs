@@ -26,43 +26,43 @@ const LINES: usize = 50_000;
 
 /// Tax as it is kept.
 #[derive(Serialize, Deserialize)]
-struct TaxBody {
-    code: String,
-    rate_ppm: u32,
-    base: i64,
-    amount: i64,
-    included: bool,
+pub(crate) struct TaxBody {
+    pub(crate) code: String,
+    pub(crate) rate_ppm: u32,
+    pub(crate) base: i64,
+    pub(crate) amount: i64,
+    pub(crate) included: bool,
 }
 
 /// What a line is made of, as it is kept.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-struct DetailBody {
-    tax: Vec<TaxBody>,
-    tip: i64,
-    rounding: i64,
-    discounts: i64,
-    lines: Vec<(u32, u16)>,
-    counted: Option<i64>,
+pub(crate) struct DetailBody {
+    pub(crate) tax: Vec<TaxBody>,
+    pub(crate) tip: i64,
+    pub(crate) rounding: i64,
+    pub(crate) discounts: i64,
+    pub(crate) lines: Vec<(u32, u16)>,
+    pub(crate) counted: Option<i64>,
 }
 
 /// A line of the book beside its columns.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct EntryBody {
-    shift_number: u32,
-    business_date: String,
-    tender: Option<String>,
-    amount: i64,
-    currency: String,
-    order_number: String,
-    attempt: Option<Uuid>,
-    receipt: Option<u32>,
-    staff: String,
-    approver: String,
-    reason: String,
-    at_utc_ms: Option<i64>,
-    detail: DetailBody,
+    pub(crate) shift_number: u32,
+    pub(crate) business_date: String,
+    pub(crate) tender: Option<String>,
+    pub(crate) amount: i64,
+    pub(crate) currency: String,
+    pub(crate) order_number: String,
+    pub(crate) attempt: Option<Uuid>,
+    pub(crate) receipt: Option<u32>,
+    pub(crate) staff: String,
+    pub(crate) approver: String,
+    pub(crate) reason: String,
+    pub(crate) at_utc_ms: Option<i64>,
+    pub(crate) detail: DetailBody,
 }
 
 /// A refund beside its columns.

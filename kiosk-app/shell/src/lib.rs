@@ -39,6 +39,7 @@
 
 mod adapters;
 mod agent;
+pub mod audit;
 mod cards;
 pub mod check;
 mod clock;
@@ -52,6 +53,7 @@ mod issuing;
 mod journal;
 mod mailbox;
 mod outbox;
+mod page;
 mod pseudonym;
 mod record;
 pub mod setup;
@@ -65,7 +67,7 @@ mod words;
 
 pub use cards::{CardPolicy, Right};
 pub use clock::{Clock, SystemClock, VirtualClock};
-pub use config::{AgentPaths, KioskConfig, ProfileKey, Role, SessionTimes, TenantKey};
+pub use config::{AgentPaths, KioskConfig, ProfileKey, Receipts, Role, SessionTimes, TenantKey};
 pub use content::Content;
 pub use engine::{Counts, Dead, Durability, Engine, Errand, NoPorts, Ports};
 pub use issuing::{IssueLine, IssueOrder, issue, read_pin};
@@ -73,6 +75,7 @@ pub use journal::{Journal, JournalError, Wait};
 pub use kiosk_devices::{BoardConfig, board::Side as MountedAt};
 pub use mailbox::Refused;
 pub use outbox::OutboxJournal;
+pub use page::Pages;
 pub use record::{Recorder, Recording};
 pub use shell::{Shell, ShellHandle, Sink};
 pub use start::{order_counter, replay, restored};

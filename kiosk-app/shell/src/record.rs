@@ -9,7 +9,7 @@
 //!
 //! The mapping is written by hand, because domain types may change and wire types may not.
 
-use crate::{desk, words};
+use crate::{desk, page::Pages, words};
 use cem_contract::{NewEvent, data, kinds};
 use edge_db::{AttemptNote, AttemptRow, AttemptState, Class, Commit, OrderCounter, OrderRow, OrderState, TerminalRow};
 use kiosk_core::{
@@ -43,6 +43,8 @@ pub struct Recording {
     pub boot: String,
     /// Makes event ids unique; drawn anew at each start.
     pub seed: [u8; 32],
+    /// Makes guests' pages known to the backend; `None` where the shop has none.
+    pub pages: Option<Pages>,
 }
 
 /// Makes commits.
@@ -142,7 +144,10 @@ impl Recorder {
             Event::StageChanged { from, to, touches } => (kinds::VISIT_STAGE_CHANGED, stage_changed(*from, *to, *touches)),
             Event::ItemViewed { sku } => (kinds::ITEM_VIEWED, data::ItemViewed { sku: Some(sku.clone()) }.to_value()),
             Event::BasketChanged { action, line, by } => (kinds::BASKET_CHANGED, basket(*action, line, *by, currency)),
-            Event::OrderPlaced(order) => (kinds::ORDER_PLACED, placed(order, currency).to_value()),
+            Event::OrderPlaced(order) => {
+                let page = self.who.pages.as_ref().map(|pages| pages.hash(order.order));
+                (kinds::ORDER_PLACED, data::OrderPlaced { page, ..placed(order, currency) }.to_value())
+            }
             Event::OrderProgressed { order, state } => (kinds::ORDER_PROGRESSED, progressed(*order, *state)),
             Event::PaymentStarted(fact) => (kinds::PAYMENT_STARTED, payment(fact)),
             Event::PaymentApproved(fact) => (approved_kind(fact.kind), payment(fact)),

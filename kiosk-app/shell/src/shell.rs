@@ -82,7 +82,7 @@ impl Shell {
     pub fn start_with(config: KioskConfig, clock: Arc<dyn Clock>, sink: Sink) -> Result<Self> {
         let (content, known) = content::open(&config.content)?;
         let board = Arc::new(BoardConfig::load(&config.board)?);
-        let disk = start::open(&config, &content)?;
+        let disk = start::open(&config, &board, &content)?;
         let currency = SharedCurrency::new(Mutex::new(content.catalogue.currency));
         let shown = Shown::new(RwLock::new(Arc::new(content)));
         let bench = crate::issue::Bench::default();
@@ -362,6 +362,7 @@ mod tests {
             terminal: "t".into(),
             boot: "b".into(),
             seed: [1; 32],
+            pages: None,
         };
         let kiosk = Kiosk::new(Config::default(), content.catalogue.clone());
         let engine = Engine::new(kiosk, Recorder::new(who), Box::new(world.clone()), Box::new(world.clone()));

@@ -11,6 +11,7 @@ use crate::{
     guest::LookUp,
     issue::{AgentOffice, Bench, Issuer, address},
     outbox::OutboxJournal,
+    page::Pages,
     pseudonym::Pseudonyms,
     record::{Recorder, Recording},
     staff::StaffDoor,
@@ -20,11 +21,13 @@ use crate::{
 use anyhow::{Context as _, Result};
 use edge_db::{AttemptRow, AttemptState, OrderState, Outbox, OutboxOptions, TerminalRow};
 use kiosk_core::{
-    Catalogue, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, Restored,
-    config::DeskConfig,
+    Catalogue, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, Paper, Restored,
+    config::{DeskConfig, TerminalLimits},
     event::{PaymentFact, TerminalBook, Trail},
 };
-use kiosk_devices::{BoardConfig, ReceiptLayout, open_peripherals, open_printer, open_reader, open_terminal, render};
+use kiosk_devices::{
+    Bitmap, BoardConfig, ReceiptLayout, board::Terminal, open_peripherals, open_printer, open_reader, open_terminal, render,
+};
 use std::{
     collections::BTreeMap,
     fs,
@@ -53,10 +56,11 @@ pub(crate) fn open_outbox(config: &KioskConfig) -> Result<Arc<Outbox>> {
 }
 
 /// Opens the kiosk's file and restores the core from it: before anything else may happen, what was begun is known again.
-pub(crate) fn open(config: &KioskConfig, content: &Content) -> Result<OnDisk> {
+pub(crate) fn open(config: &KioskConfig, board: &BoardConfig, content: &Content) -> Result<OnDisk> {
     let outbox = open_outbox(config)?;
-    let mut kiosk = Kiosk::new(core_config(config, content, seed()?), content.catalogue.clone());
-    let here = Recording { till: config.device.clone(), ..Recording::here(&config.device, config.role.word())? };
+    let mut kiosk = Kiosk::new(core_config(config, board, content, seed()?), content.catalogue.clone());
+    let pages = config.receipt.page_url.is_some().then(|| Pages::new(&config.tenant_key));
+    let here = Recording { till: config.device.clone(), pages, ..Recording::here(&config.device, config.role.word())? };
     let terminal = here.terminal.clone();
     let mut recorder = Recorder::new(here);
     kiosk.restore(restored(&outbox, &terminal, &mut recorder)?, order_counter(&outbox)?);
@@ -194,11 +198,29 @@ impl Recording {
     /// When the system gives no random numbers.
     pub fn here(device: &str, role: &'static str) -> Result<Self> {
         let terminal = format!("{device}/terminal");
-        Ok(Self { device: device.to_owned(), role, till: String::new(), terminal, boot: boot_id(), seed: seed()? })
+        Ok(Self { device: device.to_owned(), role, till: String::new(), terminal, boot: boot_id(), seed: seed()?, pages: None })
     }
 }
 
-fn core_config(config: &KioskConfig, content: &Content, seed: [u8; 32]) -> Config {
+/// A terminal speaks before its silence counts; so much longer is waited for it.
+const AFTER_PATIENCE_MS: u64 = 60_000;
+
+/// What this terminal does by itself, as the board-config says.
+fn terminal_limits(terminal: Option<&Terminal>) -> TerminalLimits {
+    let default = TerminalLimits::default();
+    let Some(terminal) = terminal else { return default };
+    let (own, ms) = (terminal.own(), |seconds: u32| u64::from(seconds) * 1_000);
+    TerminalLimits {
+        answer_ms: default.answer_ms.max(ms(terminal.patience_s()) + AFTER_PATIENCE_MS),
+        processing_ms: ms(own.processing_s),
+        reversal_ms: ms(own.reversal_s),
+        by_hand: own.by_hand,
+        hand_ms: ms(own.hand_s),
+        ..default
+    }
+}
+
+fn core_config(config: &KioskConfig, board: &BoardConfig, content: &Content, seed: [u8; 32]) -> Config {
     let default = Config::default();
     let SessionTimes { idle_s, still_there_s, done_s } = config.session;
     let ms = |seconds: Option<u32>, default: u64| seconds.map_or(default, |s| u64::from(s) * 1_000);
@@ -207,6 +229,7 @@ fn core_config(config: &KioskConfig, content: &Content, seed: [u8; 32]) -> Confi
         idle_ms: ms(idle_s, default.idle_ms),
         still_there_ms: ms(still_there_s, default.still_there_ms),
         done_ms: ms(done_s, default.done_ms),
+        terminal: terminal_limits(board.terminal.as_ref()),
         desk: DeskConfig { till: config.device.clone(), ..DeskConfig::default() },
         pay: content.shop.pay.clone(),
         seed,
@@ -297,7 +320,8 @@ pub(crate) fn fit(
         reader: open_reader(board).map(|reader| (reader, verifier)),
         issuer: issuer(config, bench),
         terminal: open_terminal(board),
-        printer: open_printer(board).map(|printer| (printer, renderer(board, shown.clone(), clock.clone()))),
+        printer: open_printer(board).map(|printer| (printer, renderer(config, board, shown.clone(), clock.clone()))),
+        drawer: board.printer.as_ref().and_then(|printer| printer.drawer()),
         board: open_peripherals(board)
             .context("the microcontroller board cannot be opened")?
             .map(|peripherals| (peripherals, clock.clone())),
@@ -330,8 +354,10 @@ pub(crate) fn identity(config: &KioskConfig, clock: &Arc<dyn Clock>, outbox: &Ar
 }
 
 /// Receipts in the shop's words, on this printer's paper.
-fn renderer(board: &BoardConfig, shown: Shown, clock: Arc<dyn Clock>) -> Render {
+fn renderer(config: &KioskConfig, board: &BoardConfig, shown: Shown, clock: Arc<dyn Clock>) -> Render {
     let printer = board.printer.clone();
+    let columns = printer.as_ref().map_or(42, |p| p.columns());
+    let pages = config.receipt.page_url.clone().map(|url| (url, Pages::new(&config.tenant_key)));
     Box::new(move |paper| {
         let content = shown.read().unwrap_or_else(PoisonError::into_inner).clone();
         let lang = content.shop.lang(paper.language()).unwrap_or_default();
@@ -339,12 +365,16 @@ fn renderer(board: &BoardConfig, shown: Shown, clock: Arc<dyn Clock>) -> Render 
         let layout = ReceiptLayout {
             header: content.shop.receipt.header.clone(),
             footer: Some(footer.to_owned()).filter(|text| !text.is_empty()).into_iter().collect(),
-            columns: printer.as_ref().map_or(42, |p| p.columns()),
+            columns,
             code_page: printer.as_ref().map(|p| p.code_page()).unwrap_or_default(),
             currency: content.catalogue.currency,
-            page_url: None,
+            page_url: match (&pages, paper) {
+                (Some((url, pages)), Paper::Sale(receipt)) => Some(pages.address(url, receipt.order)),
+                _ => None,
+            },
             offset_min: i32::from(clock.now().offset_min),
-            logo: None,
+            // Half the paper's width: a letter is 12 dots wide.
+            logo: content.shop.receipt.logo.as_ref().and_then(|png| Bitmap::from_png(png, usize::from(columns) * 6).ok()),
         };
         render(paper, &layout)
     })

@@ -51,6 +51,8 @@ struct State {
     /// Who is to be told once what is held has been printed.
     waiting: Vec<TcpStream>,
     out: File,
+    /// How often the drawer was pulsed.
+    kicks: u32,
     broken: Option<String>,
 }
 
@@ -60,7 +62,7 @@ impl PrinterSim {
         let listener = TcpListener::bind(listen)?;
         let address = listener.local_addr()?;
         let out = OpenOptions::new().create(true).append(true).open(out)?;
-        let state = State { paper: Paper::Ok, held: vec![], waiting: vec![], out, broken: None };
+        let state = State { paper: Paper::Ok, held: vec![], waiting: vec![], out, kicks: 0, broken: None };
         let state = Arc::new(Mutex::new(state));
         let inside = Arc::clone(&state);
         thread::Builder::new().name("printer".into()).spawn(move || {
@@ -80,6 +82,11 @@ impl PrinterSim {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How often the drawer that hangs on it was pulsed.
+    pub fn drawer_pulses(&self) -> u32 {
+        lock(&self.state).kicks
     }
 
     /// Obeys a control line.
@@ -136,6 +143,7 @@ fn serve(state: &Mutex<State>, mut stream: TcpStream) -> io::Result<()> {
             match token {
                 Token::RealTime(n) => stream.write_all(&[state.paper.status(n)])?,
                 Token::InTurn => state.answer_in_turn(stream.try_clone()?),
+                Token::Kick => state.kicks += 1,
                 Token::Print => state.print(&pending[..used]),
             }
             pending.drain(..used);
@@ -146,6 +154,7 @@ fn serve(state: &Mutex<State>, mut stream: TcpStream) -> io::Result<()> {
 enum Token {
     RealTime(u8),
     InTurn,
+    Kick,
     Print,
 }
 
@@ -153,7 +162,8 @@ enum Token {
 fn token(bytes: &[u8]) -> Option<(Token, usize)> {
     let print = |n: usize| (n <= bytes.len()).then_some((Token::Print, n));
     match bytes {
-        [] | [0x10 | 0x1B | 0x1C | 0x1D] | [0x10, 0x04] | [0x1D, b'r' | b'(' | b'v'] | [0x1D, b'(', _] => None,
+        [0x1B, b'p', _, _, _, ..] => Some((Token::Kick, 5)),
+        [] | [0x10 | 0x1B | 0x1C | 0x1D] | [0x1B, b'p', ..] | [0x10, 0x04] | [0x1D, b'r' | b'(' | b'v'] | [0x1D, b'(', _] => None,
         [0x10, 0x04, n, ..] => Some((Token::RealTime(*n), 3)),
         [0x1D, b'r', _, ..] => Some((Token::InTurn, 3)),
         // The data of a QR code is not looked into.

@@ -41,6 +41,7 @@
 //! | `…-shm` | SQLite's shared index of the WAL, no data |
 //! | `…-lock` | the writer's flock (the database itself carries SQLite's own locks) |
 //! | `…-ballast` | zeros, deleted when the disk is full |
+//! | `….exported` | up to which line the till's book is kept elsewhere, as whoever exported it said |
 //! | `….salvage` | a new file being made out of a damaged one |
 //! | `….damaged-N`, `….damaged-N-wal` | damaged files, kept for a person to look at and to delete |
 //!
@@ -64,6 +65,8 @@
 //! - At the bound of the file: first acknowledged rows go before their time, then [`Class::Telemetry`] is refused, then
 //!   [`Class::Sale`]; [`Class::Settlement`] may fill the file to its end and gets the ballast when the disk itself is full.
 //!   Telemetry refused gets no number and is counted.
+//! - A line of the till's book is given up only after its shift and the terminal's period are closed: once it is exported
+//!   ([`note_exported`]) and as old as orders are kept, or after [`Limits::till_days`], exported or not.
 //! - A disk that is full is reported and survived. A write or fsync that failed ends the writer ([`Refused::Poisoned`]):
 //!   the process must exit and recover from disk, because nobody knows what the kernel still holds.
 //! - A file that was copied, restored, salvaged or belongs to another source opens a log of its own before its first
@@ -91,6 +94,7 @@ mod agent;
 mod ballast;
 mod carve;
 mod error;
+mod exported;
 mod file;
 mod identity;
 pub mod link;
@@ -115,6 +119,7 @@ pub use agent::{
     staff_roster,
 };
 pub use error::{CommitError, OpenError, ReadError, Refused, WriteError};
+pub use exported::{Exported, exported, note_exported};
 pub use identity::Identity;
 pub use open::Opened;
 pub use options::{Clock, Durability, Limits, OutboxOptions};

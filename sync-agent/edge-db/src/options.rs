@@ -27,6 +27,8 @@ pub struct Limits {
     pub ballast_bytes: u64,
     /// How long acknowledged rows are kept, for a backend that lost some.
     pub retention_days: u32,
+    /// How long lines of the till's book are kept that nobody has exported.
+    pub till_days: u32,
     /// Commits that may wait in memory; beyond it [`crate::Refused::Busy`]. Telemetry gets three quarters of it.
     pub queue_len: usize,
     /// Commits in one transaction.
@@ -59,6 +61,7 @@ impl Default for Limits {
             disk_reserve_bytes: 64 << 20,
             ballast_bytes: 4 << 20,
             retention_days: 35,
+            till_days: 400,
             queue_len: 1024,
             group_len: 256,
             commit_events: 1000,
@@ -107,6 +110,10 @@ impl Limits {
 
     pub(crate) fn retention_ms(&self) -> i64 {
         i64::from(self.retention_days) * 86_400_000
+    }
+
+    pub(crate) fn till_ms(&self) -> i64 {
+        i64::from(self.till_days.max(self.retention_days)) * 86_400_000
     }
 }
 

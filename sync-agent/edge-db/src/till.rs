@@ -5,7 +5,7 @@
 //! that writes them.
 
 use crate::{
-    OrderRow, RefundRow, StaffRow, TillHead, TillRow, TillRows,
+    Exported, OrderRow, RefundRow, StaffRow, TillHead, TillRow, TillRows,
     log::{Sum, uuid},
     money::{self, PutError, damaged},
     schema::{Module, Step},
@@ -352,22 +352,50 @@ fn raise_head(conn: &Connection, till: &str) -> rusqlite::Result<()> {
     put_head(conn, &head)
 }
 
-/// Gives up lines of closed shifts that are older than `before_ms`, at most `limit` at a time, and the refunds of orders
-/// that are gone. Numbers go on.
-pub(crate) fn trim(conn: &Connection, from_ms: i64, before_ms: i64, limit: usize) -> rusqlite::Result<usize> {
+/// When lines are old.
+pub(crate) struct Old {
+    /// Times before it come from a clock that was never set.
+    pub(crate) from_ms: i64,
+    /// As old as orders are kept.
+    pub(crate) before_ms: i64,
+    /// So old that nobody will export them any more.
+    pub(crate) forgotten_ms: i64,
+}
+
+/// Gives up lines of closed shifts and periods, at most `limit` at a time: those that are exported and old, and those that
+/// are forgotten. Then the refunds of orders that are gone. Numbers go on.
+pub(crate) fn trim(conn: &Connection, old: &Old, marks: &[Exported], limit: usize) -> rusqlite::Result<usize> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut gone = 0;
     for till in keys(conn, "SELECT till FROM tills")? {
         let Value::Text(till) = till else { continue };
         let Some(head) = head(conn, &till)? else { continue };
+        let open_from = head.open_from() as i64;
+        let exported = exported_up_to(conn, &till, old, marks)?;
         gone += conn
             .prepare_cached(
                 "DELETE FROM till_entries WHERE till = ?1 AND number IN (SELECT number FROM till_entries
-                   WHERE till = ?1 AND number < ?2 AND at_ms >= ?3 AND at_ms < ?4 ORDER BY number LIMIT ?5)",
+                   WHERE till = ?1 AND number < ?2 AND (number <= ?3 OR (at_ms >= ?4 AND at_ms < ?5)) ORDER BY number LIMIT ?6)",
             )?
-            .execute(params![till, head.open_from() as i64, from_ms, before_ms, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+            .execute(params![till, open_from, exported, old.from_ms, old.forgotten_ms, limit])?;
     }
     gone += conn
         .prepare_cached("DELETE FROM refunds WHERE at_ms < ?1 AND NOT EXISTS(SELECT 1 FROM orders WHERE id = refunds.order_id)")?
-        .execute([before_ms])?;
+        .execute([old.before_ms])?;
     Ok(gone)
+}
+
+/// The last mark whose line is old: what is left of the book begins behind a line whose hash is known.
+fn exported_up_to(conn: &Connection, till: &str, old: &Old, marks: &[Exported]) -> rusqlite::Result<i64> {
+    let mut up_to = 0;
+    for number in marks.iter().filter(|mark| mark.till == till).filter_map(|mark| i64::try_from(mark.number).ok()) {
+        let at: Option<i64> = conn
+            .prepare_cached("SELECT at_ms FROM till_entries WHERE till = ?1 AND number = ?2")?
+            .query_row(params![till, number], |row| row.get(0))
+            .optional()?;
+        if at.is_some_and(|at| at < old.before_ms) {
+            up_to = up_to.max(number);
+        }
+    }
+    Ok(up_to)
 }

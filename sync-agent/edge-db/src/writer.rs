@@ -3,6 +3,7 @@
 use crate::{
     Class, Commit, Committed, Limits, Refused, WriteError,
     ballast::Ballast,
+    exported,
     file::{self, FRAME, PAGE},
     link::WakeSender,
     log::{self, Log},
@@ -400,7 +401,16 @@ impl Writer {
             let rows = self.limits.batch_rows;
             let trimmed = in_transaction(&mut self.conn, |tx| money::trim(tx, CLOCK_FLOOR_MS, before_ms, rows));
             self.done(trimmed, "give up old orders");
-            let trimmed = in_transaction(&mut self.conn, |tx| till::trim(tx, CLOCK_FLOOR_MS, before_ms, rows));
+            let marks = exported::exported(&self.path).unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot read which lines of the till are exported; they are kept");
+                Vec::new()
+            });
+            let old = till::Old {
+                from_ms: CLOCK_FLOOR_MS,
+                before_ms,
+                forgotten_ms: (self.clock)().saturating_sub(self.limits.till_ms()),
+            };
+            let trimmed = in_transaction(&mut self.conn, |tx| till::trim(tx, &old, &marks, rows));
             self.done(trimmed, "give up old lines of the till");
         }
         let refused = self.shared.telemetry_refused.load(Relaxed).to_string();

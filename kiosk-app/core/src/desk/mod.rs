@@ -306,6 +306,7 @@ impl Desk {
             DeviceEvent::Cards { request, answer } => self.cards_answered(*request, answer.clone()),
             DeviceEvent::CardStep(step) => return self.card_step(turn, *step),
             DeviceEvent::Badges(badges) => self.badges = badges.clone(),
+            DeviceEvent::DrawerStuck if self.open => self.notice = Some(Notice::NoDrawer),
             DeviceEvent::CardSeen { token, assurance, .. } if self.wants_badge(token) => {
                 self.badge(turn, token.clone(), *assurance);
             }

@@ -361,7 +361,8 @@ impl Session {
             DeviceEvent::CommandEnded { .. }
             | DeviceEvent::CommandAcknowledged { .. }
             | DeviceEvent::Enquired { .. }
-            | DeviceEvent::Slips { .. } => {}
+            | DeviceEvent::Slips { .. }
+            | DeviceEvent::DrawerStuck => {}
         }
     }
 

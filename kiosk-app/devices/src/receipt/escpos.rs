@@ -108,6 +108,23 @@ fn nearest(c: char) -> Option<&'static str> {
     })
 }
 
+/// Where a cash drawer hangs on a printer: the pin of its connector that is pulsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DrawerPin {
+    /// Pin 2, where nearly all drawers are.
+    Pin2,
+    /// Pin 5: a second drawer.
+    Pin5,
+}
+
+impl DrawerPin {
+    /// `ESC p m t1 t2`: a pulse of 100 ms and a pause of 500 ms, in units of 2 ms.
+    pub fn pulse(self) -> [u8; 5] {
+        [0x1B, b'p', u8::from(self == Self::Pin5), 50, 250]
+    }
+}
+
 /// Alignment of what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -208,6 +225,10 @@ pub fn to_text(job: &[u8]) -> Vec<String> {
                 tail
             }
             [0x1B, b'@', tail @ ..] | [0x1C, b'.', tail @ ..] => tail,
+            [0x1B, b'p', _, _, _, tail @ ..] => {
+                lines.push("[drawer]".to_owned());
+                tail
+            }
             [0x1B, _, _, tail @ ..] | [0x1D, b'!' | b'r', _, tail @ ..] | [0x10, 0x04, _, tail @ ..] => tail,
             [0x1D, b'(', b'k', low, high, tail @ ..] => {
                 let n = usize::from(u16::from_le_bytes([*low, *high])).min(tail.len());

@@ -18,7 +18,7 @@ mod vocabulary;
 mod words;
 
 pub use bitmap::Bitmap;
-pub use escpos::{CodePage, to_text};
+pub use escpos::{CodePage, DrawerPin, to_text};
 pub use refund::{render_refund, render_slip};
 pub use report::render_report;
 pub use sale::render_receipt;

@@ -49,6 +49,11 @@ impl BoardHand {
         self.send(Command::OpenDrawer)
     }
 
+    /// The drawer alone, for whoever tries another way first.
+    pub(crate) fn drawer(&self) -> DrawerHand {
+        DrawerHand { commands: self.commands.clone(), waker: self.waker.clone() }
+    }
+
     /// This machine may be silent for a while. A board that is not there switches nothing off either.
     pub(crate) fn ask_time(&self, grace: Grace) {
         if !self.send(Command::AskTime(grace)) {
@@ -60,6 +65,28 @@ impl BoardHand {
         let taken = self.commands.try_send(command).is_ok();
         self.waker.wake();
         taken
+    }
+}
+
+/// The board's drawer in another adapter's hand.
+pub(crate) struct DrawerHand {
+    commands: SyncSender<Command>,
+    waker: Waker,
+}
+
+impl DrawerHand {
+    /// Pulses the drawer; false if it was not taken.
+    pub(crate) fn open(&self) -> bool {
+        let taken = self.commands.try_send(Command::OpenDrawer).is_ok();
+        self.waker.wake();
+        taken
+    }
+}
+
+impl Drop for DrawerHand {
+    fn drop(&mut self) {
+        drop(std::mem::replace(&mut self.commands, sync_channel(0).0));
+        self.waker.wake();
     }
 }
 
@@ -115,6 +142,7 @@ impl<'a> Worker<'a> {
                 Ok(Command::OpenDrawer) => {
                     if !board.open_drawer() {
                         tracing::warn!("the drawer could not be opened: the board is not there");
+                        self.wires.send(DeviceEvent::DrawerStuck);
                     }
                 }
                 Err(TryRecvError::Disconnected) => return,

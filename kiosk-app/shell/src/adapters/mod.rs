@@ -29,7 +29,7 @@ use kiosk_core::{
     Command, Currency, DeviceEvent, Id, Paper, Signal,
     device::{DeviceKind, Health},
 };
-use kiosk_devices::{FinancialRequest, Grace, PaymentTerminal, Peripherals, ReceiptPrinter, TagReader};
+use kiosk_devices::{DrawerPin, FinancialRequest, Grace, PaymentTerminal, Peripherals, ReceiptPrinter, TagReader};
 use printer::PrinterHand;
 pub(crate) use printer::Render;
 use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64, mpsc};
@@ -106,6 +106,8 @@ pub(crate) struct Fitted {
     pub(crate) issuer: Option<Issuer>,
     pub(crate) terminal: Option<Box<dyn PaymentTerminal>>,
     pub(crate) printer: Option<(Box<dyn ReceiptPrinter>, Render)>,
+    /// The cash drawer hangs on the printer.
+    pub(crate) drawer: Option<DrawerPin>,
     pub(crate) board: Option<(Box<dyn Peripherals>, Arc<dyn Clock>)>,
     pub(crate) agent: Option<Asking>,
     pub(crate) backend: Option<Look>,
@@ -139,15 +141,18 @@ impl Hands {
         } else {
             wires.send(DeviceEvent::Health(DeviceKind::Terminal, Health::Lost));
         }
-        if let Some((printer, render)) = fitted.printer {
-            let (hand, _) = printer::start(printer, render, wires.clone())?;
-            hands.printer = Some(hand);
-        } else {
-            wires.send(DeviceEvent::Health(DeviceKind::Printer, Health::Lost));
-        }
         if let Some((board, clock)) = fitted.board {
             let (hand, _) = board::start(board, clock, wires.clone())?;
             hands.board = Some(hand);
+        }
+        if let Some((printer, render)) = fitted.printer {
+            let by_board = hands.board.as_ref().map(BoardHand::drawer);
+            let otherwise = move || by_board.as_ref().is_some_and(|drawer| drawer.open());
+            let drawer = fitted.drawer.map(|pin| printer::Drawer { pin, otherwise: Box::new(otherwise) });
+            let (hand, _) = printer::start(printer, render, drawer, wires.clone())?;
+            hands.printer = Some(hand);
+        } else {
+            wires.send(DeviceEvent::Health(DeviceKind::Printer, Health::Lost));
         }
         if let Some(asking) = fitted.agent {
             let (hand, _) = identify::start(asking, wires.clone())?;
@@ -205,7 +210,7 @@ impl Ports for Hands {
     }
 
     fn open_drawer(&mut self) -> bool {
-        self.board.as_ref().is_some_and(BoardHand::open_drawer)
+        self.printer.as_ref().is_some_and(PrinterHand::open_drawer) || self.board.as_ref().is_some_and(BoardHand::open_drawer)
     }
 }
 

@@ -64,6 +64,7 @@ pub(crate) fn recorder() -> Recorder {
         terminal: "k-01/terminal".into(),
         boot: "boot-1".into(),
         seed: [1; 32],
+        pages: None,
     })
 }
 

@@ -1,5 +1,5 @@
 use kiosk_core::device::Health;
-use kiosk_devices::{PrintError, ReceiptPrinter, TcpPrinter, printer::PrinterLimits};
+use kiosk_devices::{DrawerPin, PrintError, ReceiptPrinter, TcpPrinter, printer::PrinterLimits};
 use kiosk_sim::PrinterSim;
 use std::{net::TcpListener, path::PathBuf, time::Duration};
 
@@ -42,6 +42,17 @@ fn without_paper_nothing_is_sent_and_with_new_paper_it_works_again() {
     assert_eq!(std::fs::read(&out).unwrap(), b"");
     assert_eq!(printer.print(JOB).unwrap(), Health::Ok);
     assert_eq!(std::fs::read(&out).unwrap(), JOB);
+}
+
+#[test]
+fn a_drawer_at_the_printer_is_pulsed_once_and_leaves_no_ink_and_one_without_paper_says_so() {
+    let (_dir, out, sim) = bench();
+    let mut printer = TcpPrinter::new(&sim.address().to_string(), limits());
+    printer.kick(DrawerPin::Pin2).unwrap();
+    assert_eq!(sim.drawer_pulses(), 1);
+    sim.obey("paper out").unwrap();
+    assert!(matches!(printer.kick(DrawerPin::Pin2), Err(PrintError::Blocked)));
+    assert_eq!((sim.drawer_pulses(), std::fs::read(&out).unwrap().len()), (1, 0));
 }
 
 #[test]
