@@ -2,9 +2,12 @@
 //! A kiosk that is played through by hand: intents and devices go in, effects are answered as the devices would.
 
 use kiosk_core::{
-    Catalogue, ClockQuality, CommandOutcome, Config, DeviceEvent, Effect, Intent, Kiosk, Lang, Minor, Now, Snapshot,
+    Catalogue, ClockQuality, CommandOutcome, Config, DeviceEvent, Effect, Id, Intent, Kiosk, Lang, Minor, Now, OpenAttempt,
+    OrderCounter, Restored, Snapshot,
     config::PayConfig,
     device::{Assurance, Consent, DeviceKind, Guest, Health, Method, UsualItem},
+    event::PaymentFact,
+    payments::Verdict,
     session::{Failure, Input},
 };
 use std::sync::Arc;
@@ -138,6 +141,25 @@ impl Rehearsal {
             Some(order) => self.device(DeviceEvent::Printed { order, health }),
             None => self,
         }
+    }
+
+    /// As after a restart in the middle of a payment; the terminal's last receipt says how it ended, or is waited for.
+    pub(crate) fn restarted(&mut self, paid: Option<bool>) -> &mut Self {
+        let id = |n: u8| Id([n; 16]);
+        let mut fact = PaymentFact::card(id(1), id(2), id(3), Minor(1_250));
+        fact.trail.began_utc_ms = self.now.utc_ms;
+        let open = OpenAttempt { fact, visit: Some(id(4)), number: "A-17".to_owned(), unknown: true };
+        let restored = match paid {
+            Some(true) => Restored { paid: Some(open), ..Restored::default() },
+            _ => Restored { open: vec![open], ..Restored::default() },
+        };
+        self.kiosk.restore(restored, OrderCounter::default());
+        self.input(Input::Tick);
+        if paid == Some(false) {
+            let effects = self.kiosk.resolve(self.now, id(3), Verdict::NotCharged, "1001");
+            drop(effects);
+        }
+        self
     }
 
     /// A guest card is held to the reader.

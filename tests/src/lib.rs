@@ -14,4 +14,5 @@ pub mod ledger;
 pub mod money;
 pub mod proc;
 pub mod python;
+pub mod sale;
 pub mod wire;

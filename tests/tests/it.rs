@@ -3,6 +3,8 @@
 
 #[path = "it/architecture.rs"]
 mod architecture;
+#[path = "it/canaries.rs"]
+mod canaries;
 #[path = "it/cards.rs"]
 mod cards;
 #[path = "it/clocks.rs"]
@@ -19,6 +21,8 @@ mod kills;
 mod money;
 #[path = "it/restore.rs"]
 mod restore;
+#[path = "it/sale.rs"]
+mod sale;
 #[path = "it/scenarios.rs"]
 mod scenarios;
 #[path = "it/third_party.rs"]

@@ -101,13 +101,16 @@ impl Kiosk {
     /// as unknown.
     pub fn restore(&mut self, restored: Restored, counter: OrderCounter) {
         let language = language_tag(&self.catalogue, self.config.language);
-        let Restored { open, provisional, book, held, abandoned } = restored;
+        let Restored { open, provisional, book, held, abandoned, paid } = restored;
         self.payments.restore(book, held, provisional);
         for open in open {
             self.recovery.found(&open);
             if let Some(settled) = self.payments.found(open, &language) {
                 self.found.extend(settled.events.into_iter().map(|event| (settled.who.clone(), event)));
             }
+        }
+        if let Some(paid) = paid {
+            self.recovery.paid(&paid);
         }
         for (order, visit) in abandoned {
             let who = Who { visit, language: language.clone(), ..Who::default() };

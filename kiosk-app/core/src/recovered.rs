@@ -12,6 +12,8 @@ use alloc::string::String;
 
 /// Who paid longer ago than this before the start has gone.
 const STILL_THERE_MS: i64 = 300_000;
+/// The same for a payment whose end was on disk already: who paid has most likely read it.
+const STILL_THERE_PAID_MS: i64 = 120_000;
 
 /// What became of a payment that was at the terminal when the kiosk stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub(crate) struct Recovery {
     told: Option<(Id, Recovered)>,
     began_utc_ms: Option<i64>,
     until_ms: Option<u64>,
+    /// It was approved before the stop.
+    paid: bool,
 }
 
 impl Recovery {
@@ -54,6 +58,17 @@ impl Recovery {
             let (order, number, amount) = (open.fact.order, open.number.clone(), open.fact.amount);
             self.told = Some((open.fact.attempt, Recovered { order, number, amount, state: RecoveredState::Checking }));
             self.began_utc_ms = open.fact.trail.began_utc_ms;
+        }
+    }
+
+    /// The last payment was approved and on disk, and the guest may not have read it: the visit has no end.
+    pub(crate) fn paid(&mut self, paid: &OpenAttempt) {
+        if self.told.is_none() {
+            self.found(paid);
+            self.paid = true;
+            if let Some((_, told)) = &mut self.told {
+                told.state = RecoveredState::Received;
+            }
         }
     }
 
@@ -70,6 +85,9 @@ impl Recovery {
     /// Looks whether the terminal is still being asked.
     pub(crate) fn left(&mut self, payments: &Payments, now: Now, for_ms: u64) {
         let Some((attempt, told)) = &mut self.told else { return };
+        if told.state == RecoveredState::Received && self.until_ms.is_none() {
+            self.until_ms = Some(now.mono_ms.saturating_add(for_ms));
+        }
         if told.state == RecoveredState::Checking
             && payments.unresolved().any(|open| open.fact.attempt == *attempt && !open.checking)
         {
@@ -92,7 +110,10 @@ impl Recovery {
 
     pub(crate) fn shown(&self, now: Now) -> Option<Recovered> {
         let ago = now.utc_ms.zip(self.began_utc_ms).map(|(now, began)| now.saturating_sub(began));
-        let (_, told) = self.told.as_ref().filter(|_| ago.is_none_or(|ago| ago <= STILL_THERE_MS))?;
-        Some(told.clone())
+        let fresh = match self.paid {
+            true => ago.is_some_and(|ago| ago <= STILL_THERE_PAID_MS),
+            false => ago.is_none_or(|ago| ago <= STILL_THERE_MS),
+        };
+        self.told.as_ref().filter(|_| fresh).map(|(_, told)| told.clone())
     }
 }

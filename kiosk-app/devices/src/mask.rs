@@ -12,18 +12,27 @@ const SHOWN: usize = 4;
 /// between the digits do not hide it. One digit row in ten passes by chance, so a long reference may be masked that is no
 /// card number: too much masked is the safe side.
 pub fn masked(text: &str) -> String {
-    let chars: Vec<char> = text.chars().collect();
+    // As large as it will get: what grows leaves its beginnings behind.
+    let mut chars: Vec<char> = Vec::with_capacity(text.len());
+    chars.extend(text.chars());
     let mut hidden = vec![false; chars.len()];
     for run in runs(&chars) {
-        let digits: Vec<(usize, u8)> = run.filter_map(|at| chars[at].to_digit(10).map(|d| (at, d as u8))).collect();
+        let mut digits: Vec<(usize, u8)> = Vec::with_capacity(run.len());
+        digits.extend(run.filter_map(|at| chars[at].to_digit(10).map(|d| (at, d as u8))));
         for start in 0..digits.len() {
             let longest = (digits.len() - start).min(LONGEST);
             for n in (SHORTEST..=longest).filter(|n| luhn(digits[start..start + n].iter().map(|(_, d)| *d))) {
                 digits[start..start + n - SHOWN].iter().for_each(|(at, _)| hidden[*at] = true);
             }
         }
+        digits.fill((0, 0));
+        std::hint::black_box(&mut digits);
     }
-    chars.iter().zip(hidden).map(|(c, hide)| if hide { '*' } else { *c }).collect()
+    let shown = chars.iter().zip(hidden).map(|(c, hide)| if hide { '*' } else { *c }).collect();
+    // What was read is not left behind in memory that is given back.
+    chars.fill('\0');
+    std::hint::black_box(&mut chars);
+    shown
 }
 
 /// True if the digits, the last of them the check digit, pass Luhn's check (ISO/IEC 7812-1, annex B).

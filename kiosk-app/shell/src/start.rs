@@ -19,6 +19,7 @@ use crate::{
     words,
 };
 use anyhow::{Context as _, Result};
+use cem_contract::kinds;
 use edge_db::{AttemptRow, AttemptState, OrderState, Outbox, OutboxOptions, TerminalRow};
 use kiosk_core::{
     Catalogue, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, Paper, Restored,
@@ -116,7 +117,25 @@ pub fn restored(outbox: &Outbox, terminal: &str, recorder: &mut Recorder) -> Res
         book,
         held: held.into_iter().map(|(period, number, attempt)| (period, number, id_of(attempt))).collect(),
         abandoned: abandoned(outbox, recorder)?,
+        paid: paid(outbox)?,
     })
+}
+
+/// Events among which the end of the last visit is looked for.
+const LAST_EVENTS: usize = 256;
+
+/// The last order's payment, where it was approved and the stop came before its visit's end.
+fn paid(outbox: &Outbox) -> Result<Option<OpenAttempt>> {
+    let newest = outbox.newest_orders(1).context("the orders cannot be read")?.into_iter().next();
+    let Some(order) = newest.filter(|order| order.state == OrderState::Received) else { return Ok(None) };
+    let Some(visit) = order.visit else { return Ok(None) };
+    if outbox.has_recent(kinds::VISIT_ENDED, visit, LAST_EVENTS).context("the events cannot be read")? {
+        return Ok(None);
+    }
+    let attempts = outbox.attempts_of(order.order).context("the payment journal cannot be read")?;
+    let approved = attempts.iter().find(|attempt| attempt.state == AttemptState::Approved);
+    let found = |row| OpenAttempt { fact: fact_of(row), visit: Some(id_of(visit)), number: order.number.clone(), unknown: false };
+    Ok(approved.map(found))
 }
 
 /// Orders that a stop left behind between a refused payment and what the guest would have done next: all their attempts ended

@@ -4,7 +4,7 @@
 //!
 //! Pure: a value and a [`Tongue`] in, a text out.
 
-use kiosk_core::{Currency, Minor, Now, catalogue::Allergen};
+use kiosk_core::{Currency, Minor, Now, RecoveredState, catalogue::Allergen};
 
 /// A no-break space: a number is not torn from its unit.
 const NBSP: char = '\u{a0}';
@@ -149,6 +149,38 @@ pub fn visits(count: u32, tongue: Tongue) -> String {
         (Tongue::En, 1) => "1 visit so far".to_owned(),
         (Tongue::En, _) => format!("{count} visits so far"),
         (Tongue::Ru, _) => format!("вы были у нас {count}{NBSP}{}", russian(count, ["раз", "раза", "раз"])),
+    }
+}
+
+/// What became of a payment that was at the terminal when the kiosk stopped: a heading and a sentence.
+pub fn recovered(state: RecoveredState, number: &str, amount: &str, tongue: Tongue) -> (&'static str, String) {
+    match (tongue, state) {
+        (Tongue::En, RecoveredState::Checking) => (
+            "We are checking your payment.",
+            format!("It is {amount} for order {number}. Please do not pay again; it takes a moment."),
+        ),
+        (Tongue::En, RecoveredState::Received) => {
+            ("Your payment was received.", format!("It was {amount} for order {number}, and we are making it."))
+        }
+        (Tongue::En, RecoveredState::NotTaken) => (
+            "Your payment was not taken.",
+            format!("Nothing was charged for order {number}. We are sorry: please order again, or ask us."),
+        ),
+        (Tongue::En, RecoveredState::AskStaff) => (
+            "A colleague looks at your payment.",
+            format!("It is {amount} for order {number}. Please do not pay again; somebody comes to you."),
+        ),
+        (Tongue::Ru, RecoveredState::Checking) => {
+            ("Проверяем вашу оплату.", format!("{amount}, заказ {number}. Пожалуйста, не платите ещё раз: это займёт минуту."))
+        }
+        (Tongue::Ru, RecoveredState::Received) => ("Оплата прошла.", format!("{amount}, заказ {number}. Уже готовим.")),
+        (Tongue::Ru, RecoveredState::NotTaken) => {
+            ("Оплата не прошла.", format!("За заказ {number} ничего не списано. Простите: закажите ещё раз или спросите нас."))
+        }
+        (Tongue::Ru, RecoveredState::AskStaff) => (
+            "Сотрудник проверит вашу оплату.",
+            format!("{amount}, заказ {number}. Пожалуйста, не платите ещё раз: к вам подойдут."),
+        ),
     }
 }
 

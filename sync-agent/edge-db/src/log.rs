@@ -402,6 +402,22 @@ pub(crate) fn set_meta(conn: &Connection, key: &str, value: &str) -> rusqlite::R
     Ok(())
 }
 
+/// True where one of the last events, at most `tail` of them, is of this type and this visit.
+pub(crate) fn has_recent(conn: &Connection, kind: &str, visit: Uuid, tail: usize) -> rusqlite::Result<bool> {
+    let visit = visit.to_string();
+    let mut statement =
+        conn.prepare_cached("SELECT body FROM (SELECT kind, body FROM events ORDER BY key DESC LIMIT ?1) WHERE kind = ?2")?;
+    let mut rows = statement.query(rusqlite::params![i64::try_from(tail).unwrap_or(i64::MAX), kind])?;
+    while let Some(row) = rows.next()? {
+        let body: Vec<u8> = row.get(0)?;
+        let event: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
+        if event.is_some_and(|event| event.get("visitid").and_then(serde_json::Value::as_str) == Some(visit.as_str())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -292,6 +292,14 @@ impl Outbox {
         self.query(move |conn| money::order(conn, order))
     }
 
+    /// True where one of the last events, at most `tail` of them, is of this type and this visit.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn has_recent(&self, kind: &'static str, visit: Uuid, tail: usize) -> Result<bool, CommitError> {
+        self.query(move |conn| log::has_recent(conn, kind, visit, tail))
+    }
+
     /// The newest orders, newest first.
     ///
     /// # Errors

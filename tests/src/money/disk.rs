@@ -100,6 +100,7 @@ impl Disk {
             book: self.book.clone(),
             held: self.held(),
             abandoned: Vec::new(),
+            paid: None,
         };
         if self.mutant == Some(Mutant::ForgetsOpenAttempts) {
             restored.open.clear();

@@ -84,6 +84,8 @@ pub struct Restored {
     pub held: Vec<(u32, u32, Id)>,
     /// Orders that were placed, whose payments all ended without money, and that nobody has cancelled; with their visits.
     pub abandoned: Vec<(Id, Option<Id>)>,
+    /// The last payment, where it was approved and its visit has no end: whoever paid may not have read it.
+    pub paid: Option<OpenAttempt>,
 }
 
 /// How a person settled an unknown attempt.

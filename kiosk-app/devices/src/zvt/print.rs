@@ -1,6 +1,6 @@
 //! What the terminal wants printed: `06 D1` line by line, `06 D3` as a block. Every line is masked where it is read.
 
-use super::tlv;
+use super::{apdu::wipe, tlv};
 use crate::{mask::masked, port::Slips};
 
 /// Most lines of a slip that are kept.
@@ -72,8 +72,12 @@ fn text_of(bytes: &[u8]) -> String {
         b @ 0x80.. => CP437.chars().nth(usize::from(b) - 0x80).unwrap_or(' '),
         _ => ' ',
     };
-    let text: String = bytes.iter().take(LONGEST).map(letter).collect();
-    masked(text.trim_end())
+    // As large as it will get: a text that grows leaves its beginnings behind.
+    let mut text = String::with_capacity(4 * LONGEST);
+    text.extend(bytes.iter().take(LONGEST).map(letter));
+    let shown = masked(text.trim_end());
+    wipe(&mut text.into_bytes());
+    shown
 }
 
 /// Puts the messages of one command together.

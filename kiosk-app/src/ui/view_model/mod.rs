@@ -324,9 +324,19 @@ impl Scene<'_> {
         let minute = LocalTime::of(&self.now).map_or(12 * 60, |time| time.minute);
         let said = self.shop.attract_at(minute);
         let lang = self.lang();
+        // Who paid just before a restart reads first what became of it.
+        let recovered = self.snapshot.recovered.as_ref();
+        let told = recovered.map(|told| words::recovered(told.state, &told.number, &self.money(told.amount), self.tongue()));
+        let (title, line) = match told {
+            Some((title, line)) => (title.to_owned(), line),
+            None => (
+                said.map(|a| a.title.get(lang).to_owned()).unwrap_or_default(),
+                said.map(|a| a.text.get(lang).to_owned()).unwrap_or_default(),
+            ),
+        };
         AttractView {
-            title: said.map(|a| a.title.get(lang).to_owned()).unwrap_or_default(),
-            line: said.map(|a| a.text.get(lang).to_owned()).unwrap_or_default(),
+            title,
+            line,
             hero: said.map(|a| a.picture.clone()).unwrap_or_default(),
             cards: self.works(DeviceKind::Reader),
             open: self.snapshot.overlay != Some(Overlay::Problem(Problem::CannotRecord)),
