@@ -8,6 +8,7 @@
 //! [backend]
 //! url        = "https://cem.example"
 //! token_file = "/etc/cem/token"            # read again after every 401 and 403
+//! proxy      = "http://proxy:3128"         # on the way to it and to mirrors; left out: none
 //!
 //! [retry]                                  # all optional, defaults shown
 //! base_ms  = 200      # first delay is drawn from 0..base_ms, doubling after each failure
@@ -50,6 +51,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::enrol::vault::Seal;
+use crate::tls::{Identity, proxy_address};
 
 /// The largest configuration file that is read at all, in bytes.
 pub const MAX_CONFIG_BYTES: u64 = 256 * 1024;
@@ -102,6 +104,12 @@ pub struct Backend {
     /// A file that holds the device token and nothing else.
     #[serde(default)]
     pub token_file: PathBuf,
+    /// The proxy on the way to it and to mirrors; empty for none. With `[enrol]`: the one for a device whose person types none.
+    #[serde(default)]
+    pub proxy: String,
+    /// What an enrolled device shows of itself.
+    #[serde(skip)]
+    pub identity: Option<Identity>,
     /// Sends the token without TLS to another machine. For laboratories.
     #[serde(default)]
     pub dangerous_plain_http: bool,
@@ -118,6 +126,8 @@ impl Default for Backend {
         Backend {
             url: String::new(),
             token_file: PathBuf::new(),
+            proxy: String::new(),
+            identity: None,
             dangerous_plain_http: false,
             timeout_ms: defaults::timeout_ms(),
             connect_timeout_ms: defaults::connect_timeout_ms(),
@@ -417,6 +427,7 @@ impl Config {
     }
 
     fn check_values(&self) -> Result<(), (&'static str, String)> {
+        proxy_address(&self.backend.proxy).map_err(|m| ("proxy", m))?;
         if self.outbox == self.state {
             return Err(("state", "is the same file as `outbox`; the agent must have a file of its own".into()));
         }

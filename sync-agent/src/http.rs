@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context as _;
 use bytes::Bytes;
 use cem_contract::{HttpAnswer, Status, WholeRequest, classify};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -18,6 +17,7 @@ use crate::clock::Floor;
 use crate::config::Backend;
 use crate::engine::{Outcome, Verdict};
 use crate::enrol::vault::read_secret;
+use crate::tls::{self, Way};
 
 /// The largest answer that is read, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -131,7 +131,8 @@ impl Client {
     /// When the address or the TLS set-up is unusable.
     pub fn new(backend: &Backend, connections: usize, floor: Floor) -> anyhow::Result<Client> {
         let base = base_url(&backend.url)?;
-        let http = builder(&base, floor)?
+        let way = Way { proxy: &backend.proxy, identity: backend.identity.as_ref() };
+        let http = builder(&base, floor, way)?
             .timeout(Duration::from_millis(backend.timeout_ms))
             .connect_timeout(Duration::from_millis(backend.connect_timeout_ms))
             .pool_max_idle_per_host(connections.max(1))
@@ -443,30 +444,18 @@ pub(crate) fn base_url(text: &str) -> anyhow::Result<Url> {
 }
 
 /// What all our clients have in common: no header that says what the backend knows anyway (a live event is mostly headers), no redirects (they would carry events and tokens elsewhere), no proxies of the
-/// environment, no retries below ours, and TLS that does not believe a clock of 1970.
-pub(crate) fn builder(url: &Url, floor: Floor) -> anyhow::Result<reqwest::ClientBuilder> {
-    let builder = reqwest::Client::builder()
+/// environment (the configured one is for all), no retries below ours, and TLS that does not believe a clock of 1970.
+pub(crate) fn builder(url: &Url, floor: Floor, way: Way<'_>) -> anyhow::Result<reqwest::ClientBuilder> {
+    let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_secs(30));
-    Ok(builder.tls_backend_preconfigured(tls(url.scheme() == "https", floor)?))
-}
-
-fn tls(needed: bool, floor: Floor) -> anyhow::Result<rustls::ClientConfig> {
-    let provider = rustls::crypto::CryptoProvider::get_default()
-        .cloned()
-        .unwrap_or_else(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
-    let config = rustls::ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(floor))
-        .with_safe_default_protocol_versions()?;
-    if !needed {
-        // Plain http to this machine must work where no certificate store is installed.
-        return Ok(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
+    if let Some(proxy) = tls::proxy(way.proxy)? {
+        builder = builder.proxy(proxy);
     }
-    let verifier = rustls_platform_verifier::Verifier::new(provider)
-        .context("no certificates to check the backend by; install the package ca-certificates")?;
-    Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+    Ok(builder.tls_backend_preconfigured(tls::config(url.scheme() == "https", floor, way.identity)?))
 }
 
 #[cfg(test)]
@@ -533,7 +522,7 @@ mod tests {
         });
         let url = base_url(&format!("https://127.0.0.1:{port}")).unwrap();
         // Without a certificate store there is no TLS, and the sentence says so.
-        let Ok(builder) = builder(&url, Floor::default()) else { return };
+        let Ok(builder) = builder(&url, Floor::default(), Way { proxy: "", identity: None }) else { return };
         let failure = receive(builder.build().unwrap().get(url)).await.unwrap_err();
         assert!(matches!(failure, Failure::Path(_)), "{failure}");
         assert_eq!(peer.join().unwrap(), 22, "the first byte of a TLS handshake");

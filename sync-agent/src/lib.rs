@@ -7,7 +7,7 @@
 //!
 //! - [`config`] reads `agent.toml`.
 //! - [`engine`] says what to send when, [`retry`] when to try again; both without IO.
-//! - [`upload`] is the task that drives the engine, [`http`] the way to the backend, [`store`] the agent's file.
+//! - [`upload`] is the task that drives the engine, [`http`] the way to the backend, [`tls`] by which proxy and as whom, [`store`] the agent's file.
 //! - [`mirror`] carries the same events to further receivers.
 //! - [`lines`] takes events from standard input, [`control`] takes commands while the agent runs.
 //! - [`visitors`] knows who a card is, [`report`] what the device says about itself, [`clock`] the time without a clock.
@@ -34,6 +34,7 @@ pub mod run;
 pub mod staff;
 pub mod store;
 pub mod supervise;
+pub mod tls;
 pub mod upload;
 pub mod visitors;
 pub mod wipe;

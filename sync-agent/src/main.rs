@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 use sync_agent::config::Config;
 use sync_agent::control::{self, Request};
-use sync_agent::enrol::{Enrolled, Office};
+use sync_agent::enrol::{Enrolled, Office, Wanted};
 use sync_agent::{recover, run};
 use uuid::Uuid;
 
@@ -55,6 +55,9 @@ enum Command {
         /// The backend's base address, where the configuration has none.
         #[arg(long, value_name = "URL")]
         backend: Option<String>,
+        /// The shop's proxy, such as http://proxy:3128.
+        #[arg(long, value_name = "URL")]
+        proxy: Option<String>,
     },
     /// Events that the backend can never take.
     Quarantine {
@@ -155,7 +158,7 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
             let config = load(&config.config)?;
             return recover(&config, &from);
         }
-        Command::Enrol { config, backend } => enrol(&load_as_written(&config.config)?, backend)?,
+        Command::Enrol { config, backend, proxy } => enrol(&load_as_written(&config.config)?, backend, proxy)?,
         Command::Quarantine { action } => quarantine(action)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -176,11 +179,11 @@ fn recover(config: &Config, from: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn enrol(config: &Arc<Config>, backend: Option<String>) -> anyhow::Result<()> {
+fn enrol(config: &Arc<Config>, backend: Option<String>, proxy: Option<String>) -> anyhow::Result<()> {
     let table = config.enrol.as_ref().context("the configuration has no table [enrol]: nothing to enrol")?;
     let mut code = String::new();
     io::stdin().lock().take(256).read_line(&mut code).context("cannot read the code from standard input")?;
-    let enrolment = runtime()?.block_on(Office::new(config, table).enrol_now(&code, backend))?;
+    let enrolment = runtime()?.block_on(Office::new(config, table).enrol_now(Wanted { code, backend, proxy }))?;
     println!("enrolled as {}, till {}, order letter {}", enrolment.source, enrolment.till, enrolment.order_letter);
     Ok(())
 }

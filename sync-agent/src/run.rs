@@ -315,7 +315,8 @@ fn start_reports(
 /// Mirrors look at the files by themselves, end with the process, and are named in their alarms.
 fn start_mirrors(config: &Arc<Config>, store: &Store, tasks: &mut Tasks) -> anyhow::Result<()> {
     for mirror in &config.mirror {
-        let client = Mirror::new(mirror, store.floor().clone()).with_context(|| format!("mirror `{}`", mirror.name))?;
+        let client = Mirror::new(mirror, &config.backend.proxy, store.floor().clone())
+            .with_context(|| format!("mirror `{}`", mirror.name))?;
         let engine = client.engine(&config.source);
         let (orders, commands) = mpsc::channel(1);
         let (stop, stopped) = watch::channel(false);

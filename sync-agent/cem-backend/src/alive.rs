@@ -14,6 +14,19 @@ pub(crate) fn tell(state: NotifyState<'_>) {
     }
 }
 
+/// A restore looks through a whole database twice.
+const LONG: Duration = Duration::from_secs(30 * 60);
+
+/// Does something before the start that may take longer than the watchdog waits.
+pub(crate) fn patiently<T>(work: impl FnOnce() -> T) -> T {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return work() };
+    let wait = |long: Duration| tell(NotifyState::WatchdogUsec(u32::try_from(long.as_micros()).unwrap_or(u32::MAX)));
+    wait(LONG);
+    let done = work();
+    wait(limit);
+    done
+}
+
 /// Feeds the watchdog, if there is one: each time only after an empty write went through the writer's queue and its commit.
 pub(crate) async fn feed(writer: Writer) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };

@@ -5,6 +5,9 @@
 //! their retention. What no device can send again is taken over from the replaced database, where that can still be read:
 //! tokens and their revocation, devices, staff, what was erased, what consoles said about consent.
 //!
+//! A backend that serves is handed the backup: it stops as if told to, begins again as the same process, and puts the backup in
+//! place before it opens anything. Whatever ends that process between leaves the wish on disk, and the next start fulfils it.
+//!
 //! Restored is not the same: cursors that devices hold would point at other rows, and versions of profiles would fall
 //! below those that devices have seen. So a restored database has a new epoch, and its versions go on from far above.
 
@@ -16,14 +19,24 @@ use crate::{
 use anyhow::{Context, bail, ensure};
 use cem_contract::{Erasure, time};
 use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
     io::ErrorKind,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Versions of profiles that may have been given out since the backup.
 const VERSIONS: i64 = 1 << 20;
+/// A backup that a serving backend is to put in place.
+const WANTED: &str = "cem.db.wanted";
+/// What became of it.
+const OUTCOME: &str = "restored.json";
+/// How long the serving backend is waited for; a large database is copied and looked through meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Writes a copy of one moment while the backend may be running. The file must not be there; it appears whole or not at
 /// all.
@@ -47,7 +60,7 @@ pub(crate) fn backup(data: &Path, to: &Path) -> anyhow::Result<()> {
 }
 
 /// What a restore did.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Restored {
     /// Events in the backup.
     pub(crate) events: i64,
@@ -57,9 +70,80 @@ pub(crate) struct Restored {
     pub(crate) unreadable: Option<String>,
 }
 
-/// Puts a backup in the place of the database of a stopped backend.
+/// Puts a backup in the place of the database, or has the backend do it that serves this folder.
 pub(crate) fn restore(data: &Path, from: &Path, now_ms: i64) -> anyhow::Result<Restored> {
-    let _lock = store::lock(data)?;
+    match store::try_lock(data)? {
+        Some(_lock) => put_in_place(data, from, now_ms),
+        None => hand_over(data, from),
+    }
+}
+
+/// What a serving backend is asked for by a file.
+pub(crate) fn is_wanted(data: &Path) -> bool {
+    data.join(WANTED).exists()
+}
+
+/// What became of a backup that was wanted; the error is a sentence.
+pub(crate) type Outcome = Result<Restored, String>;
+
+/// At the start of a backend that holds the folder: puts in place what is wanted, if anything is. A backup that cannot be used is
+/// refused, and the database stays as it was.
+pub(crate) fn take_wanted(data: &Path, now_ms: i64) -> Option<Outcome> {
+    let wanted = data.join(WANTED);
+    if !wanted.exists() {
+        return None;
+    }
+    let outcome = put_in_place(data, &wanted, now_ms).map_err(|error| format!("{error:#}"));
+    match &outcome {
+        Ok(restored) => tracing::warn!(events = restored.events, "a backup was put in the place of the database"),
+        Err(error) => tracing::error!(error, "a backup was to be restored and could not be"),
+    }
+    Some(outcome)
+}
+
+/// Tells whoever wanted it, once the backend serves again.
+pub(crate) fn tell(data: &Path, outcome: &Outcome) -> anyhow::Result<()> {
+    let wanted = data.join(WANTED);
+    let part = data.join("restored.json.part");
+    remove(&part)?;
+    let mut file = store::make_private_file(&part)?;
+    serde_json::to_writer(&mut file, outcome)?;
+    file.sync_all()?;
+    fs::rename(&part, data.join(OUTCOME))?;
+    remove(&wanted)?;
+    sync_folder(&wanted)
+}
+
+/// Leaves a checked copy where the serving backend looks for it, and waits for what becomes of it.
+fn hand_over(data: &Path, from: &Path) -> anyhow::Result<Restored> {
+    check(from).with_context(|| format!("{} cannot be restored", from.display()))?;
+    let (wanted, part, outcome) = (data.join(WANTED), data.join("cem.db.wanted.part"), data.join(OUTCOME));
+    ensure!(!wanted.exists(), "another restore is under way");
+    remove(&outcome)?;
+    remove(&part)?;
+    drop(store::make_private_file(&part)?);
+    fs::copy(from, &part).with_context(|| format!("cannot copy {}", from.display()))?;
+    File::open(&part)?.sync_all()?;
+    fs::rename(&part, &wanted)?;
+    sync_folder(&wanted)?;
+    let until = Instant::now() + PATIENCE;
+    loop {
+        // The outcome is there before the wish is gone.
+        if !wanted.exists() {
+            let said = fs::read(&outcome).context("the backend did not say what became of it: see its log")?;
+            remove(&outcome)?;
+            let said: Outcome = serde_json::from_slice(&said)?;
+            return said.map_err(|why| anyhow::anyhow!("the backend goes on with what it had: {why}"));
+        }
+        if Instant::now() >= until {
+            remove(&wanted)?;
+            bail!("the backend that serves {} did not take the backup: see its log, or stop it and try again", data.display());
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+fn put_in_place(data: &Path, from: &Path, now_ms: i64) -> anyhow::Result<Restored> {
     check(from).with_context(|| format!("{} cannot be restored", from.display()))?;
     let (place, fresh) = (store::database(data), data.join("cem.db.restoring"));
     for ending in ["", "-wal", "-shm"] {

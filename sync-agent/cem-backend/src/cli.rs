@@ -33,7 +33,8 @@ enum Command {
     /// The keys beside it (`*.key`) are not in it: keep a copy of those apart, or devices refuse what a rebuilt backend signs.
     /// The copy holds personal data: encrypt it, and do not keep it longer than your erasure deadline allows.
     Backup(Backup),
-    /// Put a backup in the place of the database, which is kept beside it. The backend must be stopped.
+    /// Put a backup in the place of the database, which is kept beside it. A backend that is running does it itself: it answers
+    /// nobody for a moment and goes on with the restored one. Run this as the backend's own user.
     ///
     /// Events that were taken since the backup come again from the devices, which keep them for 35 days: each is asked
     /// for them when it sends its next one. Tokens, revocations, erasures, and consent given at a console since

@@ -33,6 +33,7 @@ mod http;
 mod ingest;
 mod issue;
 mod keys;
+mod peer;
 mod people;
 mod seed;
 mod serve;

@@ -1,15 +1,30 @@
 //! `cem-backend serve`: the composition root.
 
 use crate::{
-    alive,
+    alive, backup,
     cards::{self, CardKeys},
-    feed, http, keys, store,
+    feed, http, keys,
+    peer::{Peer, PlainListener},
+    store,
     tls::{Certificate, Files, TlsListener},
 };
 use anyhow::Context;
-use axum::serve::{Listener, ListenerExt};
+use axum::{
+    extract::connect_info::Connected,
+    serve::{IncomingStream, Listener},
+};
 use sd_notify::NotifyState;
-use std::{fmt::Debug, io::Write, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    ffi::OsString,
+    fmt::Debug,
+    io::Write,
+    net::SocketAddr,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -21,6 +36,8 @@ use tokio::{
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 /// How often the feed is pruned.
 const PRUNE: Duration = Duration::from_secs(60 * 60);
+/// How often a backup is looked for that is to be put in place.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How to serve.
 pub(crate) struct Options {
@@ -30,24 +47,53 @@ pub(crate) struct Options {
     pub(crate) allow_static_staff: bool,
 }
 
+/// Why it served no longer.
+enum Ended {
+    /// SIGTERM or SIGINT.
+    Told,
+    /// A backup is to be put in place; it listened here.
+    Restore(SocketAddr),
+}
+
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(data: &Path, options: Options) -> anyhow::Result<()> {
     let _lock = store::lock(data)?;
+    let restored = alive::patiently(|| backup::take_wanted(data, store::now_ms()));
     let store = store::Store::open(data)?;
     let key = keys::profile_key(data)?;
     let fleet = keys::FleetKeys::open(data, &key.verifying_key())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(store, (key, fleet), options))?;
+    let ended = runtime.block_on(serve(store, (key, fleet), options, (data.to_owned(), restored)))?;
     // Long reads may still run; nothing they do needs to be waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    Ok(())
+    match ended {
+        Ended::Told => Ok(()),
+        Ended::Restore(address) => Err(begin_again(address)),
+    }
+}
+
+/// Replaces this process by a fresh one of the same program, so that nothing of it holds the database that is put aside. Gives back
+/// why that did not work; the next start restores all the same.
+fn begin_again(address: SocketAddr) -> anyhow::Error {
+    let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let listen = OsString::from(address.to_string());
+    match words.iter().position(|word| word == "--listen") {
+        Some(at) if at + 1 < words.len() => words[at + 1] = listen,
+        _ => words.extend(["--listen".into(), listen]),
+    }
+    let error = match std::env::current_exe() {
+        Ok(program) => Command::new(program).args(words).exec(),
+        Err(error) => error,
+    };
+    anyhow::Error::from(error).context("the backup is put in place at the next start")
 }
 
 async fn serve(
     store: store::Store,
     (key, fleet): (cem_contract::SigningKey, keys::FleetKeys),
     options: Options,
-) -> anyhow::Result<()> {
+    (data, restored): (PathBuf, Option<backup::Outcome>),
+) -> anyhow::Result<Ended> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
@@ -72,42 +118,64 @@ async fn serve(
     let mut server = match certificate {
         Some(certificate) => {
             read_again_on_hangup(certificate.clone())?;
-            spawn(TlsListener::start(listener, certificate)?, app, stopping)
+            let authority = app.fleet.authority.certificate().to_owned();
+            spawn(TlsListener::start(listener, certificate, &authority)?, app, stopping)
         }
-        // Answers are small and waited for.
-        None => spawn(listener.tap_io(|stream| drop(stream.set_nodelay(true))), app, stopping),
+        None => spawn(PlainListener(listener), app, stopping),
     };
-    announce(scheme, address)?;
+    let announced = announce(scheme, address);
+    // Whoever started the process before heard it then, and may not listen any more.
+    match restored {
+        Some(outcome) => backup::tell(&data, &outcome)?,
+        None => announced?,
+    }
     let fed = tokio::spawn(alive::feed(store.writer.clone()));
     alive::tell(NotifyState::Ready);
     tracing::info!(%address, scheme, "serving");
 
-    let failed = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        () = store.writer.ended() => Some("the writer has stopped after an error of the disk: start again to recover from it"),
-        _ = &mut server => Some("the server has stopped"),
+    let ended = tokio::select! {
+        _ = terminate.recv() => Ok(Ended::Told),
+        _ = interrupt.recv() => Ok(Ended::Told),
+        () = wanted(&data) => Ok(Ended::Restore(address)),
+        () = store.writer.ended() => Err("the writer has stopped after an error of the disk: start again to recover from it"),
+        _ = &mut server => Err("the server has stopped"),
     };
     tracing::info!("stopping");
-    alive::tell(NotifyState::Stopping);
+    if !matches!(ended, Ok(Ended::Restore(_))) {
+        alive::tell(NotifyState::Stopping);
+    }
     stop.send_replace(true);
     prune.abort();
     fed.abort();
     if !server.is_finished() && tokio::time::timeout(LAST_REQUESTS, &mut server).await.is_err() {
         server.abort();
     }
-    failed.map_or(Ok(()), |why| Err(anyhow::anyhow!(why)))
+    ended.map_err(|why| anyhow::anyhow!(why))
+}
+
+/// Returns once a backup is to be put in place.
+async fn wanted(data: &Path) {
+    let mut every = tokio::time::interval(LOOK);
+    loop {
+        every.tick().await;
+        if backup::is_wanted(data) {
+            return;
+        }
+    }
 }
 
 fn spawn<L>(listener: L, app: http::App, mut told: watch::Receiver<bool>) -> JoinHandle<std::io::Result<()>>
 where
     L: Listener,
     L::Addr: Debug,
+    Peer: for<'a> Connected<IncomingStream<'a, L>>,
 {
-    let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
-        // An error would mean that the sender is gone: then it is time to stop as well.
-        let _ = told.wait_for(|stop| *stop).await;
-    });
+    let server = axum::serve(listener, http::router(app).into_make_service_with_connect_info::<Peer>()).with_graceful_shutdown(
+        async move {
+            // An error would mean that the sender is gone: then it is time to stop as well.
+            let _ = told.wait_for(|stop| *stop).await;
+        },
+    );
     tokio::spawn(async move { server.await })
 }
 

@@ -3,10 +3,10 @@
 use anyhow::{Context, ensure};
 use axum::serve::Listener;
 use rustls::{
-    ServerConfig,
+    RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::{ClientHello, ResolvesServerCert},
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
     sign::CertifiedKey,
 };
 use std::{
@@ -97,14 +97,18 @@ pub(crate) struct TlsListener {
 }
 
 impl TlsListener {
-    /// TLS 1.2 and 1.3, HTTP/1.1, on a bound listener.
+    /// TLS 1.2 and 1.3, HTTP/1.1, on a bound listener. Devices show the certificate that `authority` (PEM) gave them; people and
+    /// other programs show none.
     ///
     /// # Errors
     /// When the cryptography library offers neither protocol version.
-    pub(crate) fn start(listener: TcpListener, certificate: Arc<Certificate>) -> anyhow::Result<Self> {
+    pub(crate) fn start(listener: TcpListener, certificate: Arc<Certificate>, authority: &str) -> anyhow::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(authority.as_bytes())?).context("the device authority's certificate")?;
+        let devices = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).allow_unauthenticated().build()?;
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
+            .with_client_cert_verifier(devices)
             .with_cert_resolver(certificate);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let address = listener.local_addr()?;

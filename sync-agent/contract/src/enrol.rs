@@ -193,6 +193,9 @@ pub struct Enrolment {
     pub config: DeviceConfig,
     /// The backend's base address.
     pub backend: String,
+    /// The proxy on the way to it, as it was typed when the device was set up; empty for none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub proxy: String,
     /// The device's Ed25519 public key, 64 hex digits.
     pub public_key: String,
     /// The device's certificate, PEM.

@@ -8,6 +8,7 @@ use cem_contract::enrol::{EnrolAnswer, EnrolRefusal, EnrolRequest};
 use crate::clock::Floor;
 use crate::config::check_url;
 use crate::http::{base_url, builder, receive};
+use crate::tls::Way;
 
 /// One try may take this long.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -35,6 +36,7 @@ impl Refused {
 pub(crate) async fn ask(
     backend: &str,
     dangerous_plain_http: bool,
+    proxy: &str,
     request: &EnrolRequest,
     floor: Floor,
 ) -> Result<EnrolAnswer, Refused> {
@@ -42,7 +44,8 @@ pub(crate) async fn ask(
     check_url(backend, dangerous_plain_http).map_err(|why| unreachable(format!("the backend's address {why}")))?;
     let base = base_url(backend).map_err(|error| unreachable(format!("the backend's address is none: {error}")))?;
     let url = base.join("v1/devices/enrol").map_err(|error| unreachable(error.to_string()))?;
-    let client = builder(&base, floor).and_then(|builder| Ok(builder.timeout(PATIENCE).build()?));
+    let client =
+        builder(&base, floor, Way { proxy, identity: None }).and_then(|builder| Ok(builder.timeout(PATIENCE).build()?));
     let client = client.map_err(|error| unreachable(format!("{error:#}")))?;
     let body = serde_json::to_vec(request).map_err(|error| unreachable(error.to_string()))?;
     let mut last = unreachable("the backend was not asked".to_owned());
@@ -56,7 +59,9 @@ pub(crate) async fn ask(
                 Err(refused) if refused.reason == EnrolRefusal::Unreachable => last = refused,
                 judged => return judged,
             },
-            Err(failure) => last = unreachable(format!("{backend} was not reached ({failure}): check network and address")),
+            Err(failure) => {
+                last = unreachable(format!("{backend} was not reached ({failure}): check network, proxy and address"));
+            }
         }
     }
     Err(last)

@@ -3,6 +3,7 @@
 //! ```toml
 //! backend = "https://cem.example"
 //! code    = "K7PM-2QXA-9TDE"
+//! proxy   = "http://proxy:3128"   # where the shop has one
 //! ```
 //!
 //! It is looked at while the device is not enrolled, whenever it changes, and deleted once it was used: a code is good once.
@@ -26,6 +27,8 @@ pub(crate) struct HandsOff {
     pub(crate) backend: Option<String>,
     /// The code.
     pub(crate) code: String,
+    /// The shop's proxy; the configured one when absent.
+    pub(crate) proxy: Option<String>,
     /// For the installer.
     #[serde(default, rename = "network")]
     _network: toml::Table,

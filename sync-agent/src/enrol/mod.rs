@@ -30,6 +30,7 @@ use vault::{DEVICE_KEY, KEYS, TOKEN, Vault};
 use crate::alive;
 use crate::clock::Floor;
 use crate::config::{Config, Enrol};
+use crate::tls::{Identity, proxy_address};
 
 const BEAT: Duration = Duration::from_secs(1);
 /// How often the hands-off file is looked for.
@@ -144,6 +145,12 @@ pub fn configured(config: &Config, enrolled: &Enrolled) -> anyhow::Result<Config
     config.source = enrolment.config.source;
     config.backend.url = enrolment.backend;
     config.backend.token_file = enrolled.token_file();
+    if !enrolment.proxy.is_empty() {
+        config.backend.proxy = enrolment.proxy;
+    }
+    if !enrolment.certificate.is_empty() {
+        config.backend.identity = Some(Identity::new(&enrolment.certificate, enrolled.key())?);
+    }
     config.check_complete().map_err(|(key, message)| anyhow::anyhow!("what enrolment gave cannot be used: `{key}` {message}"))?;
     Ok(config)
 }
@@ -156,8 +163,16 @@ fn device_key(vault: &Vault) -> anyhow::Result<Option<SigningKey>> {
     Ok(Some(SigningKey::from_bytes(&seed)))
 }
 
-/// A code, and the address that came with it.
-type Wanted = (String, Option<String>);
+/// A code, and what came with it.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The one-time code as it was typed.
+    pub code: String,
+    /// The backend's base address; else the configured one.
+    pub backend: Option<String>,
+    /// The shop's proxy; else the configured one.
+    pub proxy: Option<String>,
+}
 
 /// A device that waits for its code. Clones share it.
 #[derive(Clone)]
@@ -198,9 +213,9 @@ impl Office {
     #[must_use]
     pub fn answer(&self, ask: Ask) -> Answer {
         match ask {
-            Ask::Enrol { code, backend } => {
+            Ask::Enrol { code, backend, proxy } => {
                 if !matches!(self.state(), EnrolmentState::Working { .. } | EnrolmentState::Enrolled { .. }) {
-                    *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, backend));
+                    *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Wanted { code, backend, proxy });
                     self.set(EnrolmentState::Working { step: EnrolStep::Keys });
                     self.changed.notify_one();
                 }
@@ -215,11 +230,11 @@ impl Office {
     ///
     /// # Errors
     /// When it was refused, or the device is enrolled already.
-    pub async fn enrol_now(self, code: &str, backend: Option<String>) -> anyhow::Result<DeviceConfig> {
+    pub async fn enrol_now(self, wanted: Wanted) -> anyhow::Result<DeviceConfig> {
         if let Some(enrolled) = Enrolled::open(&self.enrol)? {
             anyhow::bail!("this device is enrolled already, as {}", enrolled.enrolment().config.source);
         }
-        match self.try_code(code.trim(), backend).await? {
+        match self.try_code(wanted).await? {
             Some(enrolled) => Ok(enrolled.enrolment().config),
             None => match self.state() {
                 EnrolmentState::Refused { text, .. } => anyhow::bail!(text),
@@ -236,8 +251,8 @@ impl Office {
         let mut seen = None;
         loop {
             let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some((code, backend)) = wanted {
-                if let Some(enrolled) = self.try_code(&code, backend).await? {
+            if let Some(wanted) = wanted {
+                if let Some(enrolled) = self.try_code(wanted).await? {
                     return Ok(enrolled);
                 }
                 continue;
@@ -262,7 +277,8 @@ impl Office {
                 return Ok(None);
             }
         };
-        let enrolled = self.try_code(&file.code, file.backend).await?;
+        let wanted = Wanted { code: file.code, backend: file.backend, proxy: file.proxy };
+        let enrolled = self.try_code(wanted).await?;
         if enrolled.is_some() {
             if let Err(error) = std::fs::remove_file(path) {
                 warn!(%error, path = %path.display(), "the used code was not deleted");
@@ -274,8 +290,8 @@ impl Office {
         Ok(enrolled)
     }
 
-    async fn try_code(&self, code: &str, backend: Option<String>) -> anyhow::Result<Option<Enrolled>> {
-        match self.enrol(code, backend).await {
+    async fn try_code(&self, wanted: Wanted) -> anyhow::Result<Option<Enrolled>> {
+        match self.enrol(wanted).await {
             Ok(()) => {
                 let enrolled = Enrolled::open(&self.enrol)?.context("what was stored is not there")?;
                 let enrolment = Box::new(enrolled.enrolment());
@@ -291,26 +307,28 @@ impl Office {
         }
     }
 
-    async fn enrol(&self, code: &str, backend: Option<String>) -> Result<(), Refused> {
+    async fn enrol(&self, Wanted { code, backend, proxy }: Wanted) -> Result<(), Refused> {
         let storage = |error: anyhow::Error| Refused::new(EnrolRefusal::Storage, format!("{error:#}"));
         let backend = backend.unwrap_or_else(|| self.config.backend.url.clone());
         if backend.is_empty() {
             let text = "no backend's address is known: type it, or scan the code that `fleet enrol` shows";
             return Err(Refused::new(EnrolRefusal::Unreachable, text));
         }
+        let proxy = proxy_address(&proxy.unwrap_or_else(|| self.config.backend.proxy.clone()))
+            .map_err(|why| Refused::new(EnrolRefusal::Unreachable, format!("the proxy's address {why}")))?;
         self.set(EnrolmentState::Working { step: EnrolStep::Keys });
         let enrol = Arc::clone(&self.enrol);
         let made = tokio::task::spawn_blocking(move || prepare(&enrol)).await.map_err(|error| storage(error.into()))?;
         let (key, machine) = made.map_err(storage)?;
         self.set(EnrolmentState::Working { step: EnrolStep::Asking });
         let public_key = hex::encode(key.verifying_key().as_bytes());
-        let request = EnrolRequest { code: code.to_owned(), public_key: public_key.clone(), machine: machine.clone() };
+        let request = EnrolRequest { code: code.trim().to_owned(), public_key: public_key.clone(), machine: machine.clone() };
         let floor = Floor::new(crate::clock::built_ms());
-        let answer = client::ask(&backend, self.config.backend.dangerous_plain_http, &request, floor.clone()).await?;
+        let answer = client::ask(&backend, self.config.backend.dangerous_plain_http, &proxy, &request, floor.clone()).await?;
         self.set(EnrolmentState::Working { step: EnrolStep::Storing });
         let enrolled = time::rfc3339(floor.now_ms());
         let EnrolAnswer { token, certificate, trust_root, keys, config } = answer;
-        let enrolment = Enrolment { config, backend, public_key, certificate, trust_root, machine, enrolled };
+        let enrolment = Enrolment { config, backend, proxy, public_key, certificate, trust_root, machine, enrolled };
         let enrol = Arc::clone(&self.enrol);
         let stored = tokio::task::spawn_blocking(move || {
             let vault = Vault::new(&enrol.folder, enrol.seal);

@@ -30,6 +30,7 @@ use crate::config::{self, MirrorKind};
 use crate::engine::{Engine, Limits, Verdict};
 use crate::http::{self, Answer, Failure, Sent, Wire};
 use crate::retry::{Policy, Retry};
+use crate::tls::Way;
 use crate::upload::Transport;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,7 +56,7 @@ impl Mirror {
     ///
     /// # Errors
     /// When the address or the TLS set-up is unusable, or a secret is missing.
-    pub fn new(config: &config::Mirror, floor: Floor) -> anyhow::Result<Mirror> {
+    pub fn new(config: &config::Mirror, proxy: &str, floor: Floor) -> anyhow::Result<Mirror> {
         let base = match config.kind {
             MirrorKind::Cloudevents => Url::parse(&config.url)?,
             MirrorKind::Unomi | MirrorKind::Segment => http::base_url(&config.url)?,
@@ -63,7 +64,8 @@ impl Mirror {
         for path in [&config.secret_file, &config.admin_file].into_iter().flatten() {
             secret(path).map_err(anyhow::Error::msg)?;
         }
-        let http = http::builder(&base, floor)?.timeout(TIMEOUT).connect_timeout(CONNECT_TIMEOUT).build()?;
+        let way = Way { proxy, identity: None };
+        let http = http::builder(&base, floor, way)?.timeout(TIMEOUT).connect_timeout(CONNECT_TIMEOUT).build()?;
         Ok(Mirror { config: config.clone(), http, base, taken: Mutex::default(), registered: tokio::sync::Mutex::default() })
     }
 

@@ -46,7 +46,7 @@ impl Shop {
     }
 
     fn mirror(&self) -> Mirror {
-        Mirror::new(&self.config.mirror[0], Floor::default()).unwrap()
+        Mirror::new(&self.config.mirror[0], "", Floor::default()).unwrap()
     }
 
     /// Sends what there is; what is left, if something is.
@@ -250,6 +250,6 @@ async fn an_event_that_a_mirror_cannot_take_is_left_out_for_that_mirror_alone() 
 fn a_mirror_without_its_secret_does_not_start() {
     let shop = Shop::new("kind = \"segment\"\nurl = \"http://127.0.0.1:1\"\n");
     let missing = config::Mirror { secret_file: Some("/nowhere/key".into()), ..shop.config.mirror[0].clone() };
-    let said = Mirror::new(&missing, Floor::default()).err().unwrap().to_string();
+    let said = Mirror::new(&missing, "", Floor::default()).err().unwrap().to_string();
     assert!(said.contains("/nowhere/key"), "{said}");
 }

@@ -35,12 +35,14 @@ fn fleet_key() -> SigningKey {
 }
 
 /// As an enrolment leaves it.
-fn vault(folder: &Path) {
+pub fn vault(folder: &Path, proxy: &str) {
     std::fs::create_dir_all(folder).unwrap();
     let trusted = TrustedKey::new(&fleet_key().verifying_key(), &[KEY_COMMANDS]);
     let enrolment = Enrolment {
         config: DeviceConfig { store: "s".into(), device: "k".into(), source: SOURCE.into(), ..DeviceConfig::default() },
         trust_root: TrustRoot { version: 1, keys: vec![trusted], device_ca: String::new() },
+        backend: "http://127.0.0.1:9".into(),
+        proxy: proxy.into(),
         ..Enrolment::default()
     };
     std::fs::write(folder.join("enrolment.json"), serde_json::to_vec(&enrolment).unwrap()).unwrap();
@@ -51,7 +53,7 @@ impl Device {
     async fn new() -> Device {
         let dir = tempfile::tempdir().unwrap();
         let server = Server::start(Ledger::default()).await;
-        vault(&dir.path().join("enrolment"));
+        vault(&dir.path().join("enrolment"), "");
         std::fs::write(dir.path().join("token"), "right").unwrap();
         let text = format!(
             "outbox = \"kiosk.db\"\nstate = \"agent.db\"\n[enrol]\nfolder = \"enrolment\"\nseal = \"file\"\n[backend]\nurl = \"{}\"\n",

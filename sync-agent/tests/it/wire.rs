@@ -7,6 +7,7 @@ use serde_json::json;
 use sync_agent::clock::Floor;
 use sync_agent::config::Config;
 use sync_agent::engine::Verdict;
+use sync_agent::enrol::{Enrolled, configured};
 use sync_agent::http::{Client, Wire};
 use uuid::Uuid;
 
@@ -60,6 +61,22 @@ async fn connections_are_kept_and_bodies_compressed() {
     }
     assert_eq!(*server.connections.lock().unwrap(), 1);
     assert_eq!(server.ledger.lock().unwrap().stored.len(), 500);
+}
+
+#[tokio::test]
+async fn requests_go_by_the_proxy_that_was_typed_when_the_device_was_enrolled() {
+    let proxy = Server::start(Ledger::default()).await;
+    let dir = tempfile::tempdir().unwrap();
+    crate::orders::vault(&dir.path().join("enrolment"), &proxy.url);
+    std::fs::write(dir.path().join("enrolment/token"), "right").unwrap();
+    let text = "outbox = \"k\"\nstate = \"a\"\n[enrol]\nfolder = \"enrolment\"\nseal = \"file\"\n[backend]\nproxy = \"http://other:1\"\n";
+    let config = Config::parse(text, &dir.path().join("agent.toml")).unwrap();
+    let enrolled = Enrolled::open(config.enrol.as_ref().unwrap()).unwrap().unwrap();
+    let config = configured(&config, &enrolled).unwrap();
+    let client = Client::new(&config.backend, 1, Floor::default()).unwrap();
+    client.get("v1/erasures", None).await.unwrap();
+    let asked = proxy.paths.lock().unwrap().clone();
+    assert!(asked.iter().any(|path| path.contains("http://127.0.0.1:9/v1/erasures")), "{asked:?}");
 }
 
 #[tokio::test]

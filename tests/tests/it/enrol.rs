@@ -265,7 +265,7 @@ fn the_kiosks_assistant_enrols_and_the_staff_comes_and_goes() -> Result<()> {
     };
     assert_eq!(state(device.ask(&Ask::Enrolment)?)?, EnrolmentState::NotEnrolled);
     let settled = |code: &str| -> Result<EnrolmentState> {
-        device.ask(&Ask::Enrol { code: code.to_owned(), backend: None })?;
+        device.ask(&Ask::Enrol { code: code.to_owned(), backend: None, proxy: None })?;
         until("the end of the enrolment", || {
             let now = state(device.ask(&Ask::Enrolment)?)?;
             Ok((!matches!(now, EnrolmentState::Working { .. })).then_some(now))

@@ -63,6 +63,14 @@ fn after_a_restore_from_a_backup_made_while_serving_the_agent_sends_again_what_w
 }
 
 #[test]
+fn after_a_backend_that_serves_was_given_its_backup_back_the_agent_sends_again_what_was_lost() {
+    drill(
+        |appliance, to| command(appliance, "backup", "--to", to),
+        |appliance, from| command(appliance, "restore", "--from", from),
+    );
+}
+
+#[test]
 fn after_the_data_folder_came_back_as_it_was_the_agent_sends_again_what_was_lost() {
     let swap = |from: &Path, to: &Path, appliance: &Appliance| {
         appliance.stop_backend().unwrap();

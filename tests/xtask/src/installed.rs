@@ -68,6 +68,7 @@ fn sell(run: &Run, root: &Root, place: &Path) -> Result<(), Failed> {
     visit(root, &world, place, 1)?;
     println!("  enrolled, sold, uploaded");
     walls(root)?;
+    reader(root, place)?;
 
     // The device dies: another one takes its place, knowing nothing of what it had.
     let code = world.code(&["replace", DEVICE])?;
@@ -117,7 +118,7 @@ fn visit(root: &Root, world: &World, place: &Path, nth: usize) -> Result<(), Fai
 
 /// What the units make before they start a process.
 fn prepare(root: &Root) -> Result<(), Failed> {
-    for user in ["cem-kiosk", "cem-agent"] {
+    for user in ["cem-kiosk", "cem-agent", "cem-nfc"] {
         root.output(&["install", "-d", "-o", user, "-g", "cem", "-m", "0750", &format!("/run/{user}")])?;
     }
     Ok(())
@@ -135,11 +136,40 @@ impl Drop for Running {
 
 fn start(root: &Root, unit: &str, user: &str, words: &[&str], place: &Path) -> Result<Running, Failed> {
     let mut command: Command = root.inside_as(user, "cem");
-    command.args(["sh", "-c", "umask 0027; exec \"$@\"", "sh"]).args(words);
+    let text = fs::read_to_string(root.folder.join("usr/lib/systemd/system").join(format!("{unit}.service")))?;
+    let mask = text.lines().find_map(|line| line.strip_prefix("UMask=")).unwrap_or("0022");
+    command.args(["sh", "-c", &format!("umask {mask}; exec \"$@\""), "sh"]).args(words);
     command.env("CREDENTIALS_DIRECTORY", format!("/run/credentials/{unit}.service"));
     let log = fs::File::create(place.join(format!("{unit}.log")))?;
     let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
     Ok(Running(child))
+}
+
+/// The reader's process, started as its default file says, waits for its kiosk where the board-configs say, and for nobody else.
+fn reader(root: &Root, place: &Path) -> Result<(), Failed> {
+    let default = fs::read_to_string(root.folder.join("etc/default/cem-nfc-sidecar"))?;
+    let words = default.lines().find_map(|line| line.strip_prefix("READER="));
+    let words = words.ok_or_else(|| Failed("/etc/default/cem-nfc-sidecar has no line READER=".into()))?;
+    let words: Vec<&str> = ["/usr/bin/nfc-sidecar"].into_iter().chain(words.split_whitespace()).collect();
+    let _reader = start(root, "cem-nfc-sidecar", "cem-nfc", &words, place)?;
+    let board = fs::read_to_string(root.folder.join("usr/share/cem/boards/raspberry-pi-5-touch2-720x1280.toml"))?;
+    let socket = board.lines().find_map(|line| line.strip_prefix("socket = \"")?.strip_suffix('"'));
+    let socket = socket.ok_or_else(|| Failed("the board-config names no socket".into()))?;
+    let until = Instant::now() + Duration::from_secs(60);
+    let reaches = |user: &str, group: &str| -> Result<bool, Failed> {
+        Ok(root.inside_as(user, group).args(["test", "-w", socket]).status()?.success())
+    };
+    while !reaches("cem-kiosk", "cem")? {
+        if Instant::now() > until {
+            return Err(Failed(format!("the reader does not listen at {socket}: see cem-nfc-sidecar.log")));
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    if reaches("cem-backend", "cem-backend")? {
+        return Err(Failed(format!("strangers reach {socket}")));
+    }
+    println!("  the reader's process waits for the kiosk at {socket}");
+    Ok(())
 }
 
 /// The agent reads what was sold and cannot write it; neither reads the other's secrets; the backend is nobody's business.

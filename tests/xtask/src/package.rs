@@ -170,6 +170,7 @@ fn compile(run: &Run, arch: Arch, recipes: &[Recipe]) -> Result<(), Failed> {
         command.env("RUSTC", "/usr/bin/rustc").env_remove("RUSTUP_TOOLCHAIN");
     }
     if cross {
+        let found = format!("{}:/usr/lib/{}/pkgconfig:/usr/share/pkgconfig", nfc_for(run, arch)?.display(), arch.multiarch());
         let gnu = "aarch64-linux-gnu";
         command
             .args(["--target", arch.triple()])
@@ -177,10 +178,26 @@ fn compile(run: &Run, arch: Arch, recipes: &[Recipe]) -> Result<(), Failed> {
             .env("CC_aarch64_unknown_linux_gnu", format!("{gnu}-gcc"))
             .env("CXX_aarch64_unknown_linux_gnu", format!("{gnu}-g++"))
             .env("PKG_CONFIG_ALLOW_CROSS", "1")
-            .env("PKG_CONFIG_LIBDIR", format!("/usr/lib/{}/pkgconfig:/usr/share/pkgconfig", arch.multiarch()));
+            .env("PKG_CONFIG_LIBDIR", found);
     }
     without_paths(run, &mut command)?;
     run.command(&mut command)
+}
+
+/// What `libnfc-dev` would bring for another architecture, which cannot be installed beside this machine's own: its header is the
+/// same, so the link's name and the note for pkg-config are all that is missing. Gives back their folder.
+fn nfc_for(run: &Run, arch: Arch) -> Result<PathBuf, Failed> {
+    let folder = run.target().join("packages").join(arch.debian()).join("link");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let library = Path::new("/usr/lib").join(arch.multiarch()).join("libnfc.so.6");
+    std::os::unix::fs::symlink(library, folder.join("libnfc.so"))?;
+    let note = format!(
+        "Name: libnfc\nDescription: card readers\nVersion: 1.8.0\nLibs: -L{} -lnfc\nCflags: -I/usr/include\n",
+        folder.display()
+    );
+    fs::write(folder.join("libnfc.pc"), note)?;
+    Ok(folder)
 }
 
 /// Whose machine built it is nobody's business, and two machines build the same: paths are replaced in what is compiled.

@@ -68,6 +68,7 @@ pub(crate) const PACKAGE_ARM64: &[Package] = &[
     ("libinput-dev:arm64", "touchscreens"),
     ("libudev-dev:arm64", "finds touchscreens"),
     ("libxkbcommon-dev:arm64", "keyboards"),
+    ("libnfc6:arm64", "card readers"),
 ];
 
 /// To compile Rust for arm64 where rustup has not added it: Debian's compiler, whose library no other one takes.

@@ -27,7 +27,8 @@ const TENANT_KEY: &str = "tenant.key";
 pub(super) fn join(settings: &FirstStart, code: &str, progress: &dyn Fn(Joining)) -> Result<Joined, SetupTrouble> {
     let mut agent = AskClient::new(&settings.agent.ask);
     let backend = Some(settings.backend.clone()).filter(|backend| !backend.is_empty());
-    let begun = ask(&mut agent, &Ask::Enrol { code: code.to_owned(), backend })?;
+    let proxy = Some(settings.proxy.clone()).filter(|proxy| !proxy.is_empty());
+    let begun = ask(&mut agent, &Ask::Enrol { code: code.to_owned(), backend, proxy })?;
     let enrolment = follow(&mut agent, begun, progress)?;
     progress(Joining::Trusted);
     let Answer::Keys { keys } = ask(&mut agent, &Ask::Keys)? else { return Err(SetupTrouble::NoAgent) };
@@ -244,6 +245,28 @@ mod tests {
         let mode =
             std::os::unix::fs::PermissionsExt::mode(&fs::metadata(folder.path().join("kiosk/tenant.key")).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_proxy_that_a_person_typed_is_asked_first_and_handed_to_the_agent() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(folder.path());
+        assert_eq!(settings.first_hop(), "https://cem.example");
+        settings.set_proxy(" proxy:3128 ");
+        assert_eq!(settings.first_hop(), "http://proxy:3128");
+        let told = Arc::new(Mutex::new(None));
+        let heard = Arc::clone(&told);
+        let _agent = AskServer::bind(settings.agent.ask.clone(), &[])
+            .unwrap()
+            .serve(move |ask| {
+                if let Ask::Enrol { proxy, .. } = ask {
+                    *heard.lock().unwrap() = proxy;
+                }
+                Answer::Unavailable
+            })
+            .unwrap();
+        assert_eq!(join(&settings, "K7PM2QXA9TDE", &|_| {}), Err(SetupTrouble::NoAgent));
+        assert_eq!(told.lock().unwrap().as_deref(), Some("http://proxy:3128"));
     }
 
     #[test]

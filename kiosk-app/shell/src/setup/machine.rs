@@ -18,8 +18,8 @@ const CONNECTION: &str = "cem-shop";
 
 /// A machine that can be set up.
 pub trait Machine: Send {
-    /// How it is connected, and whether `backend` can be reached.
-    fn network(&mut self, backend: &str) -> Network;
+    /// How it is connected, and whether the address of the backend, or of the proxy on the way to it, can be reached.
+    fn network(&mut self, address: &str) -> Network;
     /// Joins a wireless network; an empty passphrase for an open one.
     fn join_wifi(&mut self, ssid: &str, passphrase: &str) -> Result<(), SetupTrouble>;
     /// Sets the time zone, by its name in the IANA database.
@@ -178,6 +178,8 @@ fn reaches(backend: &str) -> bool {
 fn host_of(url: &str) -> Option<(String, u16)> {
     let (scheme, rest) = url.split_once("://")?;
     let place = rest.split('/').next().filter(|place| !place.is_empty())?;
+    // A proxy may be given with a name and a password.
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
     let default = if scheme == "http" { 80 } else { 443 };
     match place.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => Some((host.trim_matches(['[', ']']).to_owned(), port.parse().ok()?)),
@@ -204,6 +206,7 @@ mod tests {
         assert_eq!(host_of("https://cem.example/v1"), Some(("cem.example".into(), 443)));
         assert_eq!(host_of("http://127.0.0.1:8080"), Some(("127.0.0.1".into(), 8080)));
         assert_eq!(host_of("https://[::1]:8443"), Some(("::1".into(), 8443)));
+        assert_eq!(host_of("http://till:secret@proxy:3128"), Some(("proxy".into(), 3128)));
         assert_eq!(host_of("cem.example"), None);
     }
 

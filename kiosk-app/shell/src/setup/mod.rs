@@ -149,10 +149,10 @@ impl Worker {
 
     fn carry_out(&mut self, effect: SetupEffect) -> Option<SetupEvent> {
         Some(match effect {
-            SetupEffect::LookAtNetwork => SetupEvent::Network(self.machine.network(&self.settings.backend)),
+            SetupEffect::LookAtNetwork => SetupEvent::Network(self.machine.network(self.settings.first_hop())),
             SetupEffect::JoinWifi { ssid, passphrase } => SetupEvent::WifiDone(self.machine.join_wifi(&ssid, &passphrase)),
             SetupEffect::SetProxy(proxy) => {
-                self.settings.proxy = proxy;
+                self.settings.set_proxy(&proxy);
                 return None;
             }
             SetupEffect::SetZone(zone) => SetupEvent::ClockDone(self.machine.set_zone(&zone)),

@@ -41,7 +41,7 @@ pub struct FirstStart {
     pub zones: Vec<String>,
     /// The sync agent's places.
     pub agent: AgentPlaces,
-    /// The shop's proxy, as a person typed it.
+    /// The shop's proxy, as a person typed it, with its scheme; empty for none.
     #[serde(skip)]
     pub proxy: String,
     /// Degrees that a person turned the picture by.
@@ -86,6 +86,18 @@ fn zones() -> Vec<String> {
 }
 
 impl FirstStart {
+    /// Takes the proxy that a person typed: `proxy:3128` will do.
+    pub(super) fn set_proxy(&mut self, typed: &str) {
+        let typed = typed.trim();
+        let bare = !typed.is_empty() && !typed.contains("://");
+        self.proxy = if bare { format!("http://{typed}") } else { typed.to_owned() };
+    }
+
+    /// What has to answer before the backend can: the proxy, where there is one.
+    pub(super) fn first_hop(&self) -> &str {
+        if self.proxy.is_empty() { &self.backend } else { &self.proxy }
+    }
+
     /// Reads and checks the file. Relative paths start at its folder.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The authority that signs devices' certificates: Ed25519, X.509.
 //!
-//! Where TLS is served, client certificates may be asked for and checked against it; the working credential is the token.
-//! A certificate is revoked by the device's record, not by a list: its serial is stored there.
+//! Where this program serves TLS itself, devices show them, and the token of an enrolled device counts only together with its
+//! certificate ([`crate::peer`]). A certificate is revoked by the device's record, not by a list: its key is forgotten there.
 
 use anyhow::Context;
 use cem_contract::VerifyingKey;

@@ -14,6 +14,7 @@ pub(crate) use command::{Given, answer, answer_body, give, listed, store_body, w
 pub(crate) use keys::{KeyVersion, newest, rotate, versions};
 
 use crate::{
+    peer::Peer,
     store::Result,
     tokens::{self, Known, Scope},
 };
@@ -222,6 +223,15 @@ pub(crate) fn turned_away(connection: &Connection, known: &Known) -> Result<Opti
         _ if known.revoked_ms.is_some() => Some((device.state, CommandKind::Lock)),
         _ => None,
     })
+}
+
+/// Whether the token of an enrolled device comes with that device's certificate, where it could.
+pub(crate) fn is_proven(connection: &Connection, known: &Known, peer: &Peer) -> Result<bool> {
+    let Peer::Tls(shown) = peer else { return Ok(true) };
+    let device = if known.scope == Scope::Device { find(connection, &known.source)? } else { None };
+    // A token that was made by hand belongs to no enrolment and to no certificate.
+    let device = device.filter(|device| device.token_id.as_ref() == Some(&known.id));
+    Ok(device.is_none_or(|device| device.public_key.is_some() && device.public_key == *shown))
 }
 
 /// Notes which machine reports under this name. True when it is noticed just now that it is another one than was enrolled.

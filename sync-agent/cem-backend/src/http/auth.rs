@@ -4,6 +4,7 @@ use super::{App, error::HttpError};
 use crate::{
     devices, feed,
     ingest::MayWrite,
+    peer::Peer,
     staff,
     store::now_ms,
     tokens::{self, Known, Scope},
@@ -39,17 +40,24 @@ pub(crate) struct Staff {
 
 impl Caller {
     /// Finds out who asks: 401 without a known token, and for a device that is locked, replaced or retired. Such a device
-    /// is told, signed, what to do.
+    /// is told, signed, what to do. Over TLS the token that enrolment gave counts only together with the device's certificate.
     pub(crate) async fn of(app: &App, headers: &HeaderMap) -> Result<Self, HttpError> {
         let text = bearer(headers).ok_or_else(HttpError::unauthorized)?.to_owned();
+        let peer = Peer::of(headers);
         let found = app.store.readers.run(move |connection| {
             let Some(known) = tokens::find(connection, &text)? else { return Ok(None) };
             let turned_away = devices::turned_away(connection, &known)?;
-            Ok(Some((known, turned_away)))
+            let proven = devices::is_proven(connection, &known, &peer)?;
+            Ok(Some((known, turned_away, proven)))
         });
         match found.await? {
-            Some((known, Some((state, kind)))) => Err(turned_away(app, &known, state, kind)),
-            Some((known, None)) if known.revoked_ms.is_none() => Ok(Self { known }),
+            Some((known, Some((state, kind)), _)) => Err(turned_away(app, &known, state, kind)),
+            Some((known, None, false)) if known.revoked_ms.is_none() => {
+                tracing::warn!(source = known.source, "a device's token came without its certificate");
+                app.store.writer.run_ahead(|connection| devices::count(connection, "token-without-certificate")).await?;
+                Err(HttpError::unauthorized_because("this token counts only together with its device's certificate"))
+            }
+            Some((known, None, true)) if known.revoked_ms.is_none() => Ok(Self { known }),
             _ => Err(HttpError::unauthorized()),
         }
     }

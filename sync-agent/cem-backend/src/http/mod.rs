@@ -18,7 +18,7 @@ mod staff;
 mod stores;
 mod visitors;
 
-use crate::{cards::CardKeys, enrol::Limiter, keys::FleetKeys, store::Store};
+use crate::{cards::CardKeys, enrol::Limiter, keys::FleetKeys, peer, store::Store};
 use axum::{
     Router,
     extract::{MatchedPath, Request},
@@ -86,6 +86,7 @@ pub(crate) fn router(app: App) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(log))
+        .layer(middleware::from_fn(peer::note))
         .with_state(app)
 }
 

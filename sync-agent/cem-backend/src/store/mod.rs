@@ -15,7 +15,7 @@ use crate::people;
 use anyhow::{Context, bail};
 use rusqlite::{Connection, OpenFlags};
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -146,10 +146,18 @@ pub(crate) fn make_private_file(path: &Path) -> anyhow::Result<File> {
 
 /// Holds the folder for one serving process: two would not hear of each other's news.
 pub(crate) fn lock(data: &Path) -> anyhow::Result<File> {
+    try_lock(data)?.with_context(|| format!("another cem-backend serves {}: stop it first", data.display()))
+}
+
+/// The same; `None` where another process serves it.
+pub(crate) fn try_lock(data: &Path) -> anyhow::Result<Option<File>> {
     make_private_directory(data)?;
     let file = make_private_file(&data.join("serve.lock"))?;
-    file.try_lock().with_context(|| format!("another cem-backend serves {}: stop it first", data.display()))?;
-    Ok(file)
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", data.display())),
+    }
 }
 
 /// The machine's clock, milliseconds since 1970. The only place that reads it.

@@ -74,6 +74,42 @@ fn a_restored_backend_asks_for_what_it_lost_and_knows_again_what_no_device_can_t
 }
 
 #[test]
+fn a_backend_that_serves_takes_a_backup_and_goes_on_with_it_at_the_same_address() {
+    let safe = tempfile::tempdir().unwrap();
+    let copy = safe.path().join("cem.backup");
+    let backend = Backend::start();
+    let device = backend.token("device", DEVICE);
+    let mut log = Log::new(DEVICE);
+    backend.events(&device, &helps(&mut log, 10));
+    ok(&backup(backend.folder.path(), &copy));
+    let lost = helps(&mut log, 5);
+    backend.events(&device, &lost);
+    let told = ok(&restore(backend.folder.path(), &copy));
+    assert!(told.contains("10 events restored") && told.contains("cem.db.replaced-"), "{told}");
+    let answer = backend.events(&device, &[log.help()]).json();
+    assert_eq!((&answer["resend"][0]["from"], &answer["resend"][0]["to"]), (&json!(11), &json!(15)));
+    assert!(backend.events(&device, &lost).statuses().iter().all(|status| status == "accepted"));
+    assert_eq!(backend.terminate(), Some(0));
+}
+
+#[test]
+fn what_a_backend_was_asked_for_before_it_was_killed_is_done_at_its_next_start() {
+    let safe = tempfile::tempdir().unwrap();
+    let copy = safe.path().join("cem.backup");
+    let backend = Backend::start();
+    let device = backend.token("device", DEVICE);
+    let mut log = Log::new(DEVICE);
+    backend.events(&device, &helps(&mut log, 10));
+    ok(&backup(backend.folder.path(), &copy));
+    backend.events(&device, &helps(&mut log, 5));
+    let folder = backend.kill();
+    fs::copy(&copy, folder.path().join("cem.db.wanted")).unwrap();
+    let backend = Backend::start_in(folder, &[]);
+    assert_eq!(backend.events(&device, &[log.help()]).json()["resend"][0]["from"], json!(11));
+    assert!(!backend.folder.path().join("cem.db.wanted").exists());
+}
+
+#[test]
 fn a_backup_is_restored_where_the_data_folder_was_lost() {
     let safe = tempfile::tempdir().unwrap();
     let copy = safe.path().join("cem.backup");
@@ -98,7 +134,6 @@ fn nothing_is_overwritten_and_nothing_unsound_is_put_in_place() {
     backend.events(&device, &helps(&mut Log::new(DEVICE), 300));
     ok(&backup(backend.folder.path(), &copy));
     assert!(fails(&backup(backend.folder.path(), &copy)).contains("is there already"));
-    assert!(fails(&restore(backend.folder.path(), &copy)).contains("another cem-backend serves"));
     assert!(fails(&backup(safe.path(), &safe.path().join("x"))).contains("nothing to back up"));
     let folder = backend.kill();
 
@@ -108,6 +143,10 @@ fn nothing_is_overwritten_and_nothing_unsound_is_put_in_place() {
     let damaged = safe.path().join("damaged");
     fs::write(&damaged, bytes).unwrap();
     assert!(fails(&restore(folder.path(), &damaged)).contains("damaged"));
+    let backend = Backend::start_in(folder, &[]);
+    assert!(fails(&restore(backend.folder.path(), &damaged)).contains("damaged"), "a serving backend does not even hear of it");
+    assert_eq!(backend.events(&device, &[]).status, 200);
+    let folder = backend.kill();
     fs::write(&damaged, "not a database at all").unwrap();
     fails(&restore(folder.path(), &damaged));
     fails(&restore(folder.path(), &safe.path().join("nowhere")));

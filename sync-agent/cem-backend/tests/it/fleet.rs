@@ -1,4 +1,7 @@
-use crate::backend::{Backend, DEVICE, Log};
+use crate::{
+    backend::{Backend, DEVICE, Log},
+    enrol::now_ms,
+};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -75,9 +78,9 @@ fn a_cursor_that_means_nothing_here_is_gone_and_comes_with_a_snapshot() {
     let backend = Backend::start();
     let device = backend.token("device", DEVICE);
     let mut log = Log::new(DEVICE);
+    // An order of today: one of another day is not open any more.
     let mut order = log.order(&Uuid::now_v7().to_string(), None, "A1", "Nora");
-    // Only an order of the last day is open.
-    order["time"] = json!(cem_contract::time::rfc3339(crate::enrol::now_ms()));
+    order["time"] = json!(cem_contract::time::rfc3339(now_ms()));
     backend.events(&device, &[order, log.event("cem.article.sold_out.v1", json!({"sku": "brownie"}))]);
     let gone = backend.get(&device, "/v1/stores/s-001/feed?after=00000000-17&wait=25");
     gone.is_problem(410);

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+use crate::backend::cli;
+use cem_contract::{SigningKey, enrol::EnrolAnswer, hex};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, ServerName},
+    pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, pem::PemObject},
 };
+use serde_json::{Value, json};
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -18,6 +21,9 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
+
+/// An Ed25519 private key as PKCS #8 without its last 32 bytes, which are the seed.
+const PKCS8: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 
 struct Server {
     folder: TempDir,
@@ -69,19 +75,43 @@ impl Server {
 
     /// The first line of the answer to a request over TLS, trusting this certificate only.
     fn get(&self, trusted: &CertificateDer<'static>) -> std::io::Result<String> {
+        let answer = self.request(trusted, None, "GET /v1/events HTTP/1.1", "", "")?;
+        Ok(answer.lines().next().unwrap_or_default().to_owned())
+    }
+
+    /// The whole answer to a request of whoever shows this certificate with this key.
+    fn request(
+        &self,
+        trusted: &CertificateDer<'static>,
+        shown: Option<(&str, &SigningKey)>,
+        what: &str,
+        headers: &str,
+        body: &str,
+    ) -> std::io::Result<String> {
         let mut roots = RootCertStore::empty();
         roots.add(trusted.clone()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let config = match shown {
+            None => config.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+                let key = [PKCS8.as_slice(), key.as_bytes()].concat();
+                config.with_client_auth_cert(chain, PrivatePkcs8KeyDer::from(key).into()).unwrap()
+            }
+        };
         let client = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
         let mut stream = StreamOwned::new(client, self.connect());
-        stream.write_all(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line)?;
-        Ok(line.trim().to_owned())
+        let length = body.len();
+        write!(stream, "{what}\r\nHost: localhost\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}")?;
+        let mut answer = Vec::new();
+        // The end of the stream need not be said in TLS's own words.
+        match stream.read_to_end(&mut answer) {
+            Err(error) if answer.is_empty() => Err(error),
+            _ => Ok(String::from_utf8_lossy(&answer).into_owned()),
+        }
     }
 
     fn wait_for(&mut self, text: &str) {
@@ -133,4 +163,50 @@ fn a_key_of_another_certificate_is_refused_by_name() {
     let output = serve(folder.path()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("--tls-key") && said.contains("not the key of the certificate"), "{said}");
+}
+
+/// An enrolled device, over TLS.
+fn enrolled(server: &Server, cert: &CertificateDer<'static>, ops: &str, device: &str, key: &SigningKey) -> EnrolAnswer {
+    let json = "Content-Type: application/json\r\n";
+    let body = |answer: String| answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+    let wanted = json!({"store": "s-001", "device": device, "role": "kiosk"}).to_string();
+    let authorization = format!("Authorization: Bearer {ops}\r\n{json}");
+    let code = server.request(cert, None, "POST /v1/fleet/codes HTTP/1.1", &authorization, &wanted).unwrap();
+    let code: Value = serde_json::from_str(&body(code)).unwrap();
+    let public_key = hex::encode(key.verifying_key().as_bytes());
+    let wanted = json!({"code": code["code"], "public_key": public_key, "machine": {"id": device, "disk": "d"}}).to_string();
+    let answer = server.request(cert, None, "POST /v1/devices/enrol HTTP/1.1", json, &wanted).unwrap();
+    serde_json::from_str(&body(answer)).unwrap()
+}
+
+#[test]
+fn a_devices_token_counts_only_together_with_its_certificate() {
+    let (server, cert) = start();
+    let ops = cli(&server.folder.path().join("data"), &["token", "--scope", "ops"]);
+    let ops = String::from_utf8(ops.stdout).unwrap().trim().to_owned();
+    let (one, two) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
+    let (k1, k2) = (enrolled(&server, &cert, &ops, "k-01", &one), enrolled(&server, &cert, &ops, "k-02", &two));
+    let status = |shown: Option<(&str, &SigningKey)>, token: &str, more: &str| {
+        let headers = format!("Authorization: Bearer {token}\r\n{more}");
+        let answer = server.request(&cert, shown, "GET /v1/erasures HTTP/1.1", &headers, "").unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(status(Some((&k1.certificate, &one)), &k1.token, ""), "200");
+    assert_eq!(status(None, &k1.token, ""), "401", "a stolen token");
+    assert_eq!(status(Some((&k2.certificate, &two)), &k1.token, ""), "401", "another device's certificate");
+    let claimed = format!("CEM-Peer-Key: {}\r\n", hex::encode(one.verifying_key().as_bytes()));
+    assert_eq!(status(None, &k1.token, &claimed), "401", "what a client claims about itself");
+    assert_eq!(status(None, &ops, ""), "200", "people have no certificate");
+    let summary = server.request(&cert, None, "GET /v1/fleet/summary HTTP/1.1", &format!("Authorization: Bearer {ops}\r\n"), "");
+    assert!(summary.unwrap().contains("\"token-without-certificate\":3"));
+}
+
+#[test]
+fn a_certificate_of_another_authority_ends_the_handshake() {
+    let (server, cert) = start();
+    let key = SigningKey::from_bytes(&[9; 32]);
+    let pair = rcgen::KeyPair::try_from([PKCS8.as_slice(), key.as_bytes()].concat().as_slice()).unwrap();
+    let own = rcgen::CertificateParams::new(vec!["device".to_owned()]).unwrap().self_signed(&pair).unwrap().pem();
+    let answer = server.request(&cert, Some((&own, &key)), "GET /v1/erasures HTTP/1.1", "", "");
+    assert!(answer.is_err(), "{answer:?}");
 }

@@ -76,6 +76,9 @@ pub enum Ask {
         /// The backend's base address; where none is given, the one that the agent was configured with.
         #[serde(default)]
         backend: Option<String>,
+        /// The shop's proxy as it was typed; where none is given, the one that the agent was configured with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proxy: Option<String>,
     },
     /// How far is the enrolment, and who are we? Answered [`Answer::Enrolment`]. Kiosk to agent.
     Enrolment,

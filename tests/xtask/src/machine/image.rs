@@ -45,6 +45,16 @@ pub(super) fn make(run: &Run, arch: Arch, debs: &[PathBuf], world: &World, folde
     Ok(image)
 }
 
+/// The same disk before anybody told the kiosk who it is.
+pub(super) fn bare(run: &Run, image: &Image) -> Result<Image, Failed> {
+    let disk = image.disk.with_file_name("bare.img");
+    run.command(Command::new("cp").arg("--sparse=always").arg(&image.disk).arg(&disk))?;
+    for told in ["/var/lib/cem/kiosk/kiosk.toml", "/var/lib/cem/kiosk/tenant.key", "/var/lib/cem/agent/enrol.toml"] {
+        run.command(Command::new("debugfs").args(["-w", "-R", &format!("rm {told}")]).arg(&disk))?;
+    }
+    Ok(Image { disk, kernel: image.kernel.clone(), initrd: image.initrd.clone(), arch: image.arch })
+}
+
 fn configure(root: &Root, arch: Arch, world: &World) -> Result<(), Failed> {
     world.configure_kiosk(root, HOST)?;
     world.leave_code(root, HOST, &world.code(&["enrol", "--device", DEVICE, "--role", "kiosk"])?)?;

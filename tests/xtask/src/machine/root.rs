@@ -17,7 +17,8 @@ use std::{
 const SUITE: &str = "bookworm";
 
 /// What every root has, so that our packages install without a network. A machine to be booted has a kernel besides.
-const ALWAYS: &str = "systemd-sysv,udev,ca-certificates,libinput10,libxkbcommon0,xkb-data,libfontconfig1,init-system-helpers";
+const ALWAYS: &str =
+    "systemd-sysv,udev,ca-certificates,libinput10,libxkbcommon0,xkb-data,libfontconfig1,libnfc6,init-system-helpers";
 const TO_BOOT: &str = "kmod,initramfs-tools,zstd";
 
 /// An unpacked root.

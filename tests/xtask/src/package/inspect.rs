@@ -18,7 +18,7 @@ const BYTES: [(&str, &str); 6] = [
 ];
 
 /// Which Debian package holds a library that our programs are linked with. One that is not listed stops the build.
-const LIBRARIES: [(&str, &str); 12] = [
+const LIBRARIES: [(&str, &str); 13] = [
     ("libc.so.6", "libc6 (>= 2.36)"),
     ("libm.so.6", "libc6 (>= 2.36)"),
     ("libdl.so.2", "libc6 (>= 2.36)"),
@@ -29,6 +29,7 @@ const LIBRARIES: [(&str, &str); 12] = [
     ("libstdc++.so.6", "libstdc++6"),
     ("libfontconfig.so.1", "libfontconfig1"),
     ("libinput.so.10", "libinput10"),
+    ("libnfc.so.6", "libnfc6"),
     ("libudev.so.1", "libudev1"),
     ("libxkbcommon.so.0", "libxkbcommon0, xkb-data"),
 ];
