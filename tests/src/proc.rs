@@ -5,7 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::{
     collections::VecDeque,
     fs::OpenOptions,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
@@ -52,15 +52,23 @@ pub struct Running {
 
 impl Running {
     /// Starts it; its log goes to `<logs>/<name>.log`.
-    pub fn start(name: &str, mut command: Command, logs: &Path) -> Result<Self> {
+    pub fn start(name: &str, command: Command, logs: &Path) -> Result<Self> {
+        Self::start_and_type(name, command, logs, "")
+    }
+
+    /// The same, with this on its standard input, which is closed behind it.
+    pub fn start_and_type(name: &str, mut command: Command, logs: &Path, typed: &str) -> Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let errors = OpenOptions::new().create(true).append(true).open(&log).with_context(|| log.display().to_string())?;
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(if typed.is_empty() { Stdio::null() } else { Stdio::piped() })
             .stdout(Stdio::piped())
             .stderr(errors)
             .spawn()
             .with_context(|| format!("starting {name}"))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(typed.as_bytes()).with_context(|| format!("typing for {name}"))?;
+        }
         let stdout = child.stdout.take().context("its output")?;
         let (sender, lines) = channel();
         thread::Builder::new().name(format!("{name} output")).spawn(move || {

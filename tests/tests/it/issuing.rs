@@ -15,10 +15,8 @@ use kiosk_sim::{AllSims, Mode, Plan, nfc::Keys};
 use serde_json::Value;
 use std::{
     fs,
-    io::Write,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -58,15 +56,11 @@ impl Shop {
         Ok(Self { office: Some(office), device, _agent: agent, sims, config })
     }
 
-    /// `kiosk-app nfc issue`, with Mia's PIN typed.
-    fn issue(&self, pin: &str, more: &[&str]) -> Result<Issue> {
+    /// `kiosk-app nfc issue`, with this PIN typed.
+    fn issue(&self, pin: &str, more: &[&str]) -> Result<Running> {
         let mut command = program("kiosk-app")?;
         command.args(["nfc", "issue", "--staff", STAFF, "--config"]).arg(&self.config).args(more);
-        let log = fs::File::create(self.device.at("issue.log"))?;
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn()?;
-        child.stdin.take().context("a pipe")?.write_all(format!("{pin}\n").as_bytes())?;
-        let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().context("a pipe")?));
-        Ok(Issue { child, lines: Box::new(lines), log: self.device.at("issue.log") })
+        Running::start_and_type("nfc-issue", command, &self.device.folder, &format!("{pin}\n"))
     }
 
     fn watch(&self) -> Result<Running> {
@@ -95,30 +89,9 @@ fn gone(sims: &AllSims) -> bool {
     sims.reader.wait_for(PATIENCE, |stats| stats.empty > empty + 3)
 }
 
-struct Issue {
-    child: std::process::Child,
-    lines: Box<dyn Iterator<Item = std::io::Result<String>>>,
-    log: PathBuf,
-}
-
-impl Issue {
-    fn line(&mut self) -> Result<Value> {
-        match self.lines.next() {
-            Some(line) => Ok(serde_json::from_str(&line?)?),
-            None => bail!("it ended: {}", fs::read_to_string(&self.log)?),
-        }
-    }
-
-    fn ended(mut self) -> Result<bool> {
-        Ok(self.child.wait()?.success())
-    }
-}
-
-impl Drop for Issue {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
+/// What became of the card that was laid on.
+fn told(issue: &mut Running) -> Result<Value> {
+    issue.wait_for("a card", PATIENCE, |line| serde_json::from_str::<Value>(line).ok())
 }
 
 fn secret(path: &Path, text: &str) -> Result<()> {
@@ -173,28 +146,29 @@ fn cards_are_made_known_blocked_and_replaced() -> Result<()> {
     let mut shop = Shop::open()?;
 
     // A wrong PIN makes nothing.
-    assert!(!shop.issue("135790", &[])?.ended()?, "somebody else's PIN");
+    assert!(!shop.issue("135790", &[])?.wait()?.success(), "somebody else's PIN");
 
     // A batch of two; the first is taken away in the middle, and gone on with.
     let mut issue = shop.issue(PIN, &["--count", "2"])?;
     shop.reader("place blank")?;
     shop.reader("remove after 12")?;
-    assert_eq!(issue.line()?["step"], "taken_away");
+    assert_eq!(told(&mut issue)?["step"], "taken_away");
+    assert!(gone(&shop.sims));
     for (card, made) in [("blank", 1), ("blank-2", 2)] {
         shop.reader(&format!("place {card}"))?;
-        let line = issue.line()?;
+        let line = told(&mut issue)?;
         assert_eq!((&line["step"], &line["made"], &line["of"]), (&"made".into(), &made.into(), &2.into()), "{line}");
         shop.reader("remove")?;
         assert!(gone(&shop.sims));
     }
-    assert!(issue.ended()?, "it ends with the last one");
+    assert!(issue.wait()?.success(), "it ends with the last one");
 
     // One for Jane, who is known by it from then on.
     let mut issue = shop.issue(PIN, &["--visitor", JANE])?;
     shop.reader("place blank")?;
-    assert_eq!(issue.line()?["step"], "made", "a card of the batch is bound as it is");
+    assert_eq!(told(&mut issue)?["step"], "made", "a card of the batch is bound as it is");
     shop.reader("remove")?;
-    assert!(issue.ended()?);
+    assert!(issue.wait()?.success());
     let mut watch = shop.watch()?;
     let first = shop.tap(&mut watch, "blank")?;
     assert_eq!(
@@ -215,11 +189,11 @@ fn cards_are_made_known_blocked_and_replaced() -> Result<()> {
     // It is lost, and replaced by another.
     let mut issue = shop.issue(PIN, &["--visitor", JANE, "--replaces"])?;
     shop.reader("place blank-3")?;
-    let line = issue.line()?;
+    let line = told(&mut issue)?;
     assert_eq!((&line["step"], &line["blocked"]), (&"made".into(), &1.into()), "{line}");
     let reported = Instant::now();
     shop.reader("remove")?;
-    assert!(issue.ended()?);
+    assert!(issue.wait()?.success());
     let mut watch = shop.watch()?;
     until("the lost card is refused", || Ok((shop.tap(&mut watch, "blank")?["refused"] == "blocked").then_some(())))?;
     assert!(reported.elapsed() < Duration::from_secs(60), "{:?}", reported.elapsed());

@@ -132,7 +132,7 @@ fn bench(rest: &[&str]) -> Result<(), Failed> {
     packages::ensure(&run, packages::PYTHON)?;
     packages::ensure(&run, packages::BENCH)?;
     let mut arguments = vec!["build", "--release", "--bins", "--package", "cem-tests"];
-    for program in ["sync-agent", "cem-backend", "nfc-sidecar"] {
+    for program in ["sync-agent", "cem-backend", "nfc-sidecar", "kiosk-sim"] {
         arguments.extend(["--package", program]);
     }
     if rest == ["power"] {

@@ -113,6 +113,8 @@ pub struct Stats {
 pub(super) struct Chip {
     pub(super) timing: Timing,
     pub(super) card: Option<Box<dyn Tag>>,
+    /// A card that left by itself: somebody holds it.
+    left: Option<Box<dyn Tag>>,
     pub(super) vanish: Option<Vanish>,
     pub(super) fault: Option<Fault>,
     pub(super) stats: Stats,
@@ -161,6 +163,7 @@ impl Chip {
         Self {
             timing,
             card: None,
+            left: None,
             vanish: None,
             fault: None,
             stats: Stats::default(),
@@ -173,12 +176,12 @@ impl Chip {
     /// Plugged in anew: everything is as after a reset but what lies on the reader.
     pub(super) fn power_up(&mut self) {
         let fresh = Self::new(self.timing);
-        *self = Self { card: self.card.take(), vanish: self.vanish, stats: self.stats, ..fresh };
+        *self = Self { card: self.card.take(), left: self.left.take(), vanish: self.vanish, stats: self.stats, ..fresh };
     }
 
     pub(super) fn remove(&mut self) -> Option<Box<dyn Tag>> {
         self.vanish = None;
-        self.card.take()
+        self.card.take().or_else(|| self.left.take())
     }
 
     /// Takes a fault that happens once.
@@ -288,7 +291,8 @@ impl Chip {
             _ => self.card.as_mut()?.exchange(data),
         };
         if leaves {
-            self.remove();
+            self.vanish = None;
+            self.left = self.card.take();
             return None;
         }
         answer

@@ -130,8 +130,8 @@ impl Pn532Sim {
         match line.split_whitespace().collect::<Vec<_>>()[..] {
             ["place", word] => self.with(|state| {
                 state.put_back();
-                let card = state.drawer.take(word, &self.keys).ok_or_else(|| unknown(word, &cards::Drawer::words()))?;
                 state.chip.remove();
+                let card = state.drawer.take(word, &self.keys).ok_or_else(|| unknown(word, &cards::Drawer::words()))?;
                 (state.chip.card, state.on_reader) = (Some(card), Some(word.to_owned()));
                 Ok(())
             }),
@@ -197,7 +197,7 @@ impl State {
 
     /// A card of the demo goes back to where it is found again.
     fn put_back(&mut self) {
-        if let (Some(name), Some(card)) = (self.on_reader.take(), self.chip.card.take()) {
+        if let (Some(name), Some(card)) = (self.on_reader.take(), self.chip.remove()) {
             self.drawer.put_back(name, card);
         }
     }
