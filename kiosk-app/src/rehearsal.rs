@@ -132,7 +132,8 @@ impl Rehearsal {
     }
 
     pub(crate) fn approved(&mut self) -> &mut Self {
-        let amount = self.snapshot().order.map_or(Minor::ZERO, |order| order.priced.total);
+        let snapshot = self.snapshot();
+        let amount = snapshot.part.map_or(snapshot.to_pay, |part| part.amount);
         self.ended(CommandOutcome::approved(amount, 17, "Visa •••• 1234"))
     }
 

@@ -55,6 +55,8 @@ pub struct PayConfig {
     pub cash_unit: Option<Minor>,
     /// Tips that are offered beside 'no tip'; none is ever chosen beforehand. Empty: tips are not asked for.
     pub tips: Vec<Tip>,
+    /// In how many equal parts an order may be paid; 0 or 1: in one.
+    pub parts: u8,
     /// Instalments that are reckoned for orders that are dear enough.
     pub instalments: Option<Instalments>,
 }
@@ -80,7 +82,7 @@ impl Tip {
 
 impl Default for PayConfig {
     fn default() -> Self {
-        Self { counter: true, cash_unit: None, tips: Vec::new(), instalments: None }
+        Self { counter: true, cash_unit: None, tips: Vec::new(), parts: 0, instalments: None }
     }
 }
 

@@ -230,6 +230,9 @@ pub enum TaskKind {
     Refund,
     /// A payment that is said to have been taken is not in the terminal's totals: collect it, or write it off.
     MissingPayment,
+    /// An order was paid in part, and its guest has gone: take the rest, or give back what there is. `subject` is a part's
+    /// attempt, the task's id that of the order, so that it is one task however often it is raised.
+    OpenParts,
     /// The terminal was closed by hand: its totals must be compared on paper.
     CompareTotals,
 }

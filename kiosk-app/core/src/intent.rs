@@ -80,6 +80,8 @@ pub enum Intent {
     Checkout,
     /// Choose one of the tips that are offered, by its place; `None` for no tip.
     Tip(Option<u8>),
+    /// Pay in so many equal parts, one after another; 1 for all at once.
+    Parts(u8),
     /// Choose how to pay.
     Pay(Tender),
     /// Stop a payment that the terminal has not approved.

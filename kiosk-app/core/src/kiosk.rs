@@ -24,9 +24,10 @@ use crate::{
     effect::{Effect, Record, Who},
     event::{Event, Problem, Progress, Stage, TaskKind},
     ids::{Id, IdMaker},
+    money::Minor,
     now::Now,
     number::OrderCounter,
-    payments::{How, NewCommand, Payments, Restored, Settled, Verdict, close::Comparison, enquiry::NOBODY},
+    payments::{How, NewCommand, Payments, Restored, Settled, Verdict, close::Comparison, enquiry::NOBODY, parts::Stand},
     recovered::Recovery,
     session::{
         Failure, Input, Overlay, Session, Snapshot, language_tag,
@@ -101,8 +102,14 @@ impl Kiosk {
     /// as unknown.
     pub fn restore(&mut self, restored: Restored, counter: OrderCounter) {
         let language = language_tag(&self.catalogue, self.config.language);
-        let Restored { open, provisional, book, held, abandoned, paid } = restored;
+        let Restored { open, provisional, book, held, parts, abandoned, paid } = restored;
         self.payments.restore(book, held, provisional);
+        for half in parts.iter().filter(|half| !open.iter().any(|open| open.fact.order == half.order)) {
+            if let Some((attempt, _)) = half.taken.first() {
+                self.found.push((Who { language: language.clone(), ..Who::default() }, open_parts(half.order, *attempt)));
+            }
+        }
+        self.payments.restore_parts(parts);
         for open in open {
             self.recovery.found(&open);
             if let Some(settled) = self.payments.found(open, &language) {
@@ -307,6 +314,7 @@ impl Kiosk {
         } else if at_checkout && turn.can_record && turn.payments.wants_number(now) {
             turn.effect(Effect::Enquire { attempt: NOBODY });
         }
+        self.session.part_given_back(&mut turn);
         self.desk.refund_ended(&mut turn);
         self.desk.end_of_day_ended(&mut turn, totals);
         let takes_back = turn.undo != Undo::Later;
@@ -349,7 +357,10 @@ impl Kiosk {
         match last.undo {
             Undo::Later => self.keep(last.kept),
             Undo::Visit => self.session.wipe(self.config.language),
-            Undo::Command(attempt) => self.payments.forget(attempt),
+            Undo::Command(attempt) => {
+                self.payments.forget(attempt);
+                self.session.not_giving_back(attempt);
+            }
             Undo::Desk => {}
             Undo::Sale(sale) => {
                 if let Some(attempt) = sale.attempt {
@@ -402,10 +413,21 @@ pub(crate) fn payment(session: &mut Session, turn: &mut Turn<'_>, settled: Optio
         let (task, kind, subject) = (turn.ids.next(turn.now), TaskKind::Refund, fact.attempt);
         settled.events.push(Event::TaskRaised { task, kind, subject, staff: None });
     }
+    let stand = turn.payments.account(&settled);
     if settled.kind == CommandKind::Authorise && session.awaits(settled.order) {
         return session.settled(turn, settled);
     }
+    let taken = if let Stand::Open(taken) = stand { taken } else { Minor::ZERO };
     let progress = match settled.how {
+        // A part of it, or nothing more of it: its guest has gone, and what was taken is a person's business.
+        How::Approved(_) | How::ApprovedLate(_) | How::Charged | How::Declined { .. } | How::NotSent | How::NotCharged
+            if taken > Minor::ZERO =>
+        {
+            if settled.kind == CommandKind::Authorise {
+                settled.events.push(open_parts(settled.order, settled.attempt));
+            }
+            None
+        }
         How::Approved(_) | How::ApprovedLate(_) | How::Charged => Some(Progress::Received),
         How::Declined { .. } | How::NotSent | How::NotCharged => Some(Progress::Cancelled),
         How::Unknown { .. } | How::Left | How::Contradicted | How::Closed | How::Totals(_) | How::Heard => None,
@@ -415,6 +437,11 @@ pub(crate) fn payment(session: &mut Session, turn: &mut Turn<'_>, settled: Optio
         turn.event(Event::OrderProgressed { order: settled.order, state });
     }
     turn.who = Some(settled.who);
+}
+
+/// A person must see to an order that is paid in part.
+pub(crate) fn open_parts(order: Id, attempt: Id) -> Event {
+    Event::TaskRaised { task: order, kind: TaskKind::OpenParts, subject: attempt, staff: None }
 }
 
 /// The terminal's totals, where an input brings them.

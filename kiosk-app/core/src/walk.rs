@@ -107,6 +107,7 @@ fn intents() -> impl Strategy<Value = Intent> {
         1 => select(Allergen::ALL.to_vec()).prop_map(Intent::ToggleAllergen),
         6 => tender.prop_map(Intent::Pay),
         1 => prop::option::of(0u8..4).prop_map(Intent::Tip),
+        2 => (0u8..5).prop_map(Intent::Parts),
         1 => any::<u8>().prop_map(|n| Intent::Rate(n % 8)),
     ]
 }
@@ -169,6 +170,9 @@ struct Disk {
     ended: BTreeSet<Id>,
     placed: BTreeSet<Id>,
     received: BTreeMap<Id, u32>,
+    /// What is to be paid of an order, and what has come.
+    due: BTreeMap<Id, Minor>,
+    came: BTreeMap<Id, Minor>,
     visits: BTreeSet<Id>,
     closed: BTreeSet<Id>,
     numbers: BTreeSet<(String, String)>,
@@ -355,6 +359,7 @@ impl Disk {
             }
             Event::OrderPlaced(order) => {
                 assert!(self.placed.insert(order.order));
+                self.due.insert(order.order, order.to_pay());
                 assert!(self.numbers.insert((order.business_date.clone(), order.number.clone())), "a number is given once");
             }
             Event::PaymentStarted(fact) => {
@@ -364,14 +369,23 @@ impl Disk {
             Event::PaymentApproved(fact) | Event::PaymentDeclined(fact) => {
                 assert_eq!(self.started.get(&fact.attempt).map(|f| f.order), Some(fact.order));
                 assert!(self.ended.insert(fact.attempt), "an attempt ends once");
+                let moved = matches!(event, Event::PaymentApproved(_)).then_some(fact.amount).unwrap_or_default();
+                let signed = if fact.kind == crate::CommandKind::Authorise { moved } else { -moved };
+                *self.came.entry(fact.order).or_default() += signed;
             }
             Event::PaymentUnknown(fact) => assert!(self.started.contains_key(&fact.attempt)),
-            Event::PaymentResolved(fact) => assert!(self.started.contains_key(&fact.attempt)),
+            Event::PaymentResolved(fact) => {
+                assert!(self.started.contains_key(&fact.attempt));
+                let came = self.came.entry(fact.order).or_default();
+                *came += fact.amount;
+            }
             Event::OrderProgressed { order, state } => {
                 assert!(self.placed.contains(order));
                 if *state == crate::event::Progress::Received {
                     *self.received.entry(*order).or_default() += 1;
                     assert_eq!(self.received[order], 1, "an order is made once");
+                    let (due, came) = (self.due.get(order).copied(), self.came.get(order).copied().unwrap_or_default());
+                    assert!(due.is_none_or(|due| came >= due), "made once it is paid: {came:?} of {due:?}");
                 }
             }
             _ => {}
@@ -426,7 +440,7 @@ proptest! {
         found in any::<bool>(),
         steps in prop::collection::vec(moves(), 0..200),
     ) {
-        let pay = PayConfig { counter: pay_at_counter, tips: vec![Tip::Share(100_000), Tip::Amount(Minor(100))], ..PayConfig::default() };
+        let pay = PayConfig { counter: pay_at_counter, parts: 3, tips: vec![Tip::Share(100_000), Tip::Amount(Minor(100))], ..PayConfig::default() };
         let config = Config { ask_service, pay, ..Config::default() };
         let mut walk = walk(config, found, steps);
         // Left alone for long enough, every kiosk comes back to an attract screen with everything recorded.

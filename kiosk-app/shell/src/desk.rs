@@ -340,7 +340,7 @@ fn order_of(outbox: &Outbox, terminal: &str, order: Uuid) -> Result<Option<Sold>
 }
 
 /// True where an attempt is known to have moved money.
-fn has_moved(row: &AttemptRow) -> bool {
+pub(crate) fn has_moved(row: &AttemptRow) -> bool {
     match row.state {
         AttemptState::Approved => true,
         AttemptState::Resolved => !row.outcome.as_deref().is_some_and(|word| word.ends_with("not_charged")),
@@ -349,18 +349,18 @@ fn has_moved(row: &AttemptRow) -> bool {
 }
 
 /// True where it has, or may have.
-fn may_have_moved(row: &AttemptRow) -> bool {
+pub(crate) fn may_have_moved(row: &AttemptRow) -> bool {
     has_moved(row) || row.state.is_open()
 }
 
 /// What went back to an attempt, or may have.
-fn returned(attempts: &[AttemptRow], original: Uuid) -> Minor {
+pub(crate) fn returned(attempts: &[AttemptRow], original: Uuid) -> Minor {
     let back = attempts.iter().filter(|row| row.note.original == Some(original) && may_have_moved(row));
     back.map(|row| Minor(row.amount_minor)).sum()
 }
 
 /// An order as it was placed; `None` for one that cannot be read any more.
-fn sold_of(row: &OrderRow) -> Option<Sold> {
+pub(crate) fn sold_of(row: &OrderRow) -> Option<Sold> {
     let placed: data::OrderPlaced = serde_json::from_value(row.body.clone()).ok()?;
     let lines: Vec<SoldLine> = placed.lines.iter().map(line_of).collect();
     Some(Sold {

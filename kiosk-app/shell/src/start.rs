@@ -20,11 +20,12 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use cem_contract::kinds;
-use edge_db::{AttemptRow, AttemptState, OrderState, Outbox, OutboxOptions, TerminalRow};
+use edge_db::{AttemptKind, AttemptRow, AttemptState, OrderState, Outbox, OutboxOptions, TerminalRow};
 use kiosk_core::{
     Catalogue, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, Paper, Restored,
     config::{DeskConfig, TerminalLimits},
     event::{PaymentFact, TerminalBook, Trail},
+    payments::OrderInParts,
 };
 use kiosk_devices::{
     Bitmap, BoardConfig, ReceiptLayout, board::Terminal, open_peripherals, open_printer, open_reader, open_terminal, render,
@@ -116,6 +117,7 @@ pub fn restored(outbox: &Outbox, terminal: &str, recorder: &mut Recorder) -> Res
         provisional: provisional.iter().map(fact_of).collect(),
         book,
         held: held.into_iter().map(|(period, number, attempt)| (period, number, id_of(attempt))).collect(),
+        parts: in_parts(outbox)?,
         abandoned: abandoned(outbox, recorder)?,
         paid: paid(outbox)?,
     })
@@ -153,6 +155,30 @@ fn abandoned(outbox: &Outbox, recorder: &mut Recorder) -> Result<Vec<(Id, Option
         }
     }
     Ok(left)
+}
+
+/// Orders that are not paid and of which a part is taken or may be: their attempts are over less than the order.
+fn in_parts(outbox: &Outbox) -> Result<Vec<OrderInParts>> {
+    let mut parts = Vec::new();
+    for row in outbox.newest_orders(LEFT_BEHIND).context("the orders cannot be read")? {
+        if row.state != OrderState::Placed {
+            continue;
+        }
+        let (Some(sold), attempts) =
+            (desk::sold_of(&row), outbox.attempts_of(row.order).context("the payment journal cannot be read")?)
+        else {
+            continue;
+        };
+        let due = sold.total + sold.tip;
+        let lives = |attempt: &&AttemptRow| desk::may_have_moved(attempt) && attempt.note.kind == AttemptKind::Authorise;
+        if attempts.iter().filter(lives).any(|attempt| Minor(attempt.amount_minor) < due) {
+            let taken = attempts.iter().filter(|attempt| desk::has_moved(attempt) && lives(attempt));
+            let left = |attempt: &AttemptRow| Minor(attempt.amount_minor) - desk::returned(&attempts, attempt.attempt);
+            let taken = taken.map(|attempt| (id_of(attempt.attempt), left(attempt))).filter(|(_, left)| *left > Minor::ZERO);
+            parts.push(OrderInParts { order: id_of(row.order), due, taken: taken.collect() });
+        }
+    }
+    Ok(parts)
 }
 
 fn id_of(uuid: Uuid) -> Id {

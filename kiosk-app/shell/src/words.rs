@@ -84,6 +84,7 @@ pub(crate) fn tender(tender: Tender) -> &'static str {
 
 pub(crate) fn task(kind: TaskKind) -> &'static str {
     match kind {
+        TaskKind::OpenParts => "open_parts",
         TaskKind::Refund => "refund",
         TaskKind::MissingPayment => "missing_payment",
         TaskKind::CompareTotals => "compare_totals",

@@ -115,6 +115,7 @@ pub(super) const ALL: &[View] = &[
     view("basket-easy", Stage::Basket, |r| r.browse().fill().intents([Intent::OpenBasket, Intent::ToggleEasyAccess])),
     view("start-over", Stage::Basket, |r| r.browse().fill().intents([Intent::OpenBasket, Intent::StartOver])),
     view("checkout", Stage::Checkout, |r| r.checkout()),
+    view("checkout-parts", Stage::Checkout, |r| r.checkout().intent(Intent::Parts(2))),
     view("checkout-tip", Stage::Checkout, |r| r.checkout().intent(Intent::Tip(Some(1)))),
     view("checkout-instalments", Stage::Checkout, |r| {
         r.browse().open("harbour-burger").intents([Intent::SetQuantity(40), Intent::Add, Intent::OpenBasket, Intent::Checkout])
@@ -140,6 +141,15 @@ pub(super) const ALL: &[View] = &[
     view("pay-declined", Stage::Paying, |r| r.checkout().pay().ended(CommandOutcome::Declined { code: 0x05 })),
     view("pay-lost", Stage::Paying, |r| r.checkout().pay().ended(CommandOutcome::NotSent)),
     view("pay-unknown", Stage::Paying, |r| r.checkout().pay().ended(CommandOutcome::Unknown)),
+    view("pay-in-parts", Stage::Paying, |r| r.checkout().intent(Intent::Parts(2)).pay()),
+    view("pay-part", Stage::Paying, |r| r.checkout().intent(Intent::Parts(2)).pay().approved()),
+    view("pay-giving-back", Stage::Paying, |r| {
+        r.checkout().intent(Intent::Parts(2)).pay().approved().intent(Intent::CancelPayment)
+    }),
+    view("pay-staff", Stage::Paying, |r| {
+        let back = r.checkout().intent(Intent::Parts(2)).pay().approved().intent(Intent::CancelPayment);
+        back.ended(CommandOutcome::Declined { code: 0x05 })
+    }),
     view("pay-easy", Stage::Paying, |r| r.checkout().pay().intent(Intent::ToggleEasyAccess)),
     view("done", Stage::Done, |r| r.checkout().pay().approved()),
     view("done-guest", Stage::Done, |r| r.guest(true).intent(Intent::OrderUsual).approved().printed(Health::Ok)),

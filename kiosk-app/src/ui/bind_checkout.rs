@@ -19,6 +19,8 @@ pub(super) fn wire(app: &App, send: &Send) {
     state.on_pay_counter(simple(Intent::Pay(Tender::Cash)));
     state.on_call_person(simple(Intent::CallPerson));
     let to = send.clone();
+    state.on_pay_in_parts(move |count| to(Intent::Parts(u8::try_from(count).unwrap_or(1))));
+    let to = send.clone();
     state.on_tip(move |at| to(Intent::Tip(u8::try_from(at).ok())));
     state.on_back(simple(Intent::Back));
 }
@@ -28,6 +30,8 @@ pub(super) fn apply(app: &App, view: &CheckoutView) {
     state.set_card(view.card);
     state.set_counter(view.counter);
     state.set_no_tip(view.no_tip);
+    state.set_parts_max(i32::from(view.parts_max));
+    state.set_parts(i32::from(view.parts));
     let tips = view.tips.iter().map(|(text, detail, selected)| TipChoice {
         text: text.into(),
         detail: detail.into(),

@@ -29,6 +29,10 @@ pub(super) fn apply(app: &App, view: &PayView) {
     state.set_amount(view.amount.as_str().into());
     state.set_number(view.number.as_str().into());
     state.set_at_counter(view.counter);
+    state.set_part(i32::from(view.part.0));
+    state.set_parts(i32::from(view.part.1));
+    state.set_taken(view.taken.as_str().into());
+    state.set_looked_at(view.looked_at);
 }
 
 fn step(step: PayStep) -> ShownStep {
@@ -43,6 +47,9 @@ fn step(step: PayStep) -> ShownStep {
         PayStep::Unknown => ShownStep::Unknown,
         PayStep::Approved => ShownStep::Approved,
         PayStep::Counter => ShownStep::Counter,
+        PayStep::Part => ShownStep::Part,
+        PayStep::Giving => ShownStep::Giving,
+        PayStep::Staff => ShownStep::Staff,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::Mutant;
 use kiosk_core::{
-    Event, Id, OpenAttempt, Restored,
+    Event, Id, Minor, OpenAttempt, Restored,
     event::{PaymentFact, Progress, TaskKind, TerminalBook},
+    payments::OrderInParts,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +22,8 @@ pub(super) enum State {
 pub(super) struct Disk {
     pub(super) attempts: BTreeMap<Id, (PaymentFact, State)>,
     pub(super) received: BTreeSet<Id>,
+    /// What each order is over, and what is known to be taken of those in parts.
+    pub(super) due: BTreeMap<Id, Minor>,
     pub(super) cancelled: BTreeSet<Id>,
     pub(super) tasks: Vec<(TaskKind, Id)>,
     pub(super) book: TerminalBook,
@@ -57,6 +60,9 @@ impl Disk {
     fn write(&mut self, events: &[Event]) {
         for event in events {
             match event {
+                Event::OrderPlaced(placed) => {
+                    self.due.insert(placed.order, placed.to_pay());
+                }
                 Event::PaymentStarted(fact) | Event::PaymentAcknowledged(fact) => self.put(fact, State::Started),
                 Event::PaymentApproved(fact) => self.put(fact, State::Approved),
                 Event::PaymentDeclined(fact) => self.put(fact, State::Declined),
@@ -99,6 +105,7 @@ impl Disk {
                 .collect(),
             book: self.book.clone(),
             held: self.held(),
+            parts: self.parts(),
             abandoned: Vec::new(),
             paid: None,
         };
@@ -106,6 +113,27 @@ impl Disk {
             restored.open.clear();
         }
         restored
+    }
+
+    /// Orders that are not paid and of which a part is taken or may be.
+    fn parts(&self) -> Vec<OrderInParts> {
+        let ended = |order: &Id| self.received.contains(order) || self.cancelled.contains(order);
+        let unpaid = self.due.iter().filter(|(order, _)| !ended(order));
+        let parts = unpaid.map(|(order, due)| {
+            let of = self.attempts.values().filter(|(fact, _)| fact.order == *order && fact.amount < *due);
+            let mut taken: Vec<(Id, Minor)> = Vec::new();
+            let mut lives = false;
+            for (fact, state) in of {
+                let said = fact.outcome.as_deref().is_some_and(|word| word.ends_with("not_charged"));
+                let moved = *state == State::Approved || (*state == State::Resolved && !said);
+                lives |= moved || matches!(state, State::Started | State::Unknown);
+                if moved {
+                    taken.push((fact.attempt, fact.amount));
+                }
+            }
+            (lives, OrderInParts { order: *order, due: *due, taken })
+        });
+        parts.filter(|(lives, _)| *lives).map(|(_, parts)| parts).collect()
     }
 
     fn told(&self, fact: &PaymentFact) -> PaymentFact {

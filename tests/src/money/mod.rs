@@ -2,12 +2,13 @@
 //! terminal, and virtual time.
 //!
 //! A schedule is a number: where the kiosk crashes, which message is lost, late or doubled, how the terminal answers, what is
-//! done at it by hand, what it takes back by itself, what it tells, how staff decide, and whether a second guest pays the
-//! same. After each the books of the terminal are held against what is on disk:
+//! done at it by hand, what it takes back by itself, what it tells, how staff decide, whether the guest pays in two parts, and
+//! whether a second guest pays the same. After each the books of the terminal are held against what is on disk:
 //!
-//! - no order is charged twice, and no attempt is sent twice;
+//! - no order is charged more than it is over, and no attempt is charged or sent twice;
 //! - what was charged is recorded as charged, or waits for a person, or is a task for one;
-//! - what is made was charged, or is a task for a person;
+//! - what is made was charged in full, or is a task for a person;
+//! - what was taken for an order that is not made is a task for a person;
 //! - no payment is settled by the receipt of another.
 //!
 //! A person may err, and the day's comparison must tell; what a sale by hand over the very same amount hides from a sum is
@@ -26,8 +27,9 @@ use kiosk_core::{
         NewCommand, Verdict,
         close::{self, Standing},
     },
+    session::PayView,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use terminal::{Act, Answer, Terminal, Unheard};
 
 /// What everybody pays.
@@ -110,10 +112,11 @@ pub struct Schedule {
     enquiry: u32,
     second_guest: bool,
     staff_errs: bool,
+    in_parts: bool,
 }
 
 /// How many schedules there are.
-pub const SCHEDULES: u64 = 7 * 6 * 4 * 6 * 4 * 2 * 3 * 3 * 2 * 2;
+pub const SCHEDULES: u64 = 7 * 6 * 4 * 6 * 4 * 2 * 3 * 3 * 2 * 2 * 2;
 
 impl Schedule {
     /// The schedule of a number below [`SCHEDULES`].
@@ -156,6 +159,7 @@ impl Schedule {
             enquiry: digit(3) as u32,
             second_guest: digit(2) == 1,
             staff_errs: digit(2) == 1,
+            in_parts: digit(2) == 1,
         }
     }
 }
@@ -214,6 +218,7 @@ struct World {
 fn config(schedule: &Schedule, start: u8) -> Config {
     let mut config = Config { ask_service: false, seed: [start + 1; 32], ..Config::default() };
     config.terminal.by_hand = schedule.hand != Hand::Nothing;
+    config.pay.parts = 2;
     config
 }
 
@@ -276,7 +281,7 @@ impl World {
     /// Orders and pays by card.
     fn guest(&mut self, first: bool) {
         if first && self.schedule.hand == Hand::SameBefore {
-            self.terminal.plan(self.now_ms + HAND_MS, Act::HandSale(PRICE));
+            self.terminal.plan(self.now_ms + HAND_MS, Act::HandSale(self.asked()));
         }
         let open = Intent::AddOpenPrice { sku: "x".into(), name: "X".into(), quantity: 1, amount: PRICE };
         for intent in [Intent::Begin, Intent::ChooseService(Service::Takeaway), open, Intent::OpenBasket, Intent::Checkout] {
@@ -290,7 +295,22 @@ impl World {
                 self.input(Input::Intent(Intent::StillHere));
             }
         }
+        if self.schedule.in_parts {
+            self.input(Input::Intent(Intent::Parts(2)));
+        }
         self.input(Input::Intent(Intent::Pay(Tender::Card)));
+    }
+
+    /// What the first attempt asks for, and somebody may take by hand as well.
+    fn asked(&self) -> Minor {
+        if self.schedule.in_parts { Minor(PRICE.0 / 2) } else { PRICE }
+    }
+
+    /// A guest who pays in parts goes on with the next one at once.
+    fn next_part(&mut self) {
+        if self.schedule.in_parts && self.kiosk.snapshot(self.now()).pay == PayView::Part {
+            self.input(Input::Intent(Intent::Pay(Tender::Card)));
+        }
     }
 
     /// Lets everything happen that is due within `for_ms`.
@@ -310,6 +330,7 @@ impl World {
             } else if tick.is_some_and(|tick| tick <= self.now_ms) {
                 self.input(Input::Tick);
             }
+            self.next_part();
             let waiting = !self.kiosk.payments().is_busy() && self.coming.is_empty() && self.terminal.idle();
             if waiting && for_ms > 200_000 && self.kiosk.snapshot(self.now()).stage == Stage::Attract {
                 return;
@@ -447,12 +468,12 @@ impl World {
         let free_ms = free_ms.max(self.terminal.free_at());
         match self.schedule.hand {
             Hand::Nothing | Hand::SameBefore => {}
-            Hand::SameAfter => self.terminal.plan(free_ms + HAND_MS, Act::HandSale(PRICE)),
+            Hand::SameAfter => self.terminal.plan(free_ms + HAND_MS, Act::HandSale(self.asked())),
             Hand::OtherAfter => self.terminal.plan(free_ms + HAND_MS, Act::HandSale(Minor(777))),
             Hand::EndOfDayAfter => self.terminal.plan(free_ms + 9_000, Act::HandEndOfDay),
             Hand::EndOfDayAndSameAfter => {
                 self.terminal.plan(free_ms + 9_000, Act::HandEndOfDay);
-                self.terminal.plan(free_ms + 9_000 + HAND_MS, Act::HandSale(PRICE));
+                self.terminal.plan(free_ms + 9_000 + HAND_MS, Act::HandSale(self.asked()));
             }
         }
     }
@@ -525,14 +546,16 @@ impl World {
         if self.sent_twice {
             return Err("an attempt was sent twice".into());
         }
-        let mut charged = BTreeSet::new();
+        let mut charged: BTreeMap<Id, Minor> = BTreeMap::new();
         for charge in self.terminal.books.iter().filter(|entry| entry.by.is_some() && !entry.reversed) {
             let attempt = charge.by.unwrap_or_default();
             let Some((fact, state)) = self.disk.attempts.get(&attempt) else {
                 return Err("charged, and no attempt is on disk".into());
             };
+            let of_order = charged.entry(fact.order).or_default();
+            *of_order += charge.amount;
             if self.terminal.books.iter().filter(|entry| entry.by == Some(attempt) && !entry.reversed).count() > 1
-                || !charged.insert(fact.order)
+                || *of_order > PRICE
             {
                 return Err("an order was charged twice".into());
             }
@@ -548,19 +571,36 @@ impl World {
             }
         }
         self.judge_orders()?;
+        self.judge_parts(&charged)?;
         self.judge_receipts()
     }
 
     fn judge_orders(&self) -> Result<(), String> {
         for order in &self.disk.received {
             let attempts: Vec<_> = self.disk.attempts.values().filter(|(fact, _)| fact.order == *order).collect();
-            let paid = attempts.iter().any(|(fact, _)| self.terminal.charged(fact.attempt).is_some());
+            let came = attempts.iter().filter_map(|(fact, _)| self.terminal.charged(fact.attempt));
+            let paid = came.map(|entry| entry.amount).sum::<Minor>() == PRICE;
             let task = attempts.iter().any(|(fact, _)| self.has_task(fact.attempt));
             let said = attempts.iter().any(|(fact, _)| fact.outcome.as_deref() == Some("charged"));
             // Its error is hidden in the sum by a sale of the same amount.
             let hidden = said && matches!(self.schedule.hand, Hand::SameBefore | Hand::SameAfter | Hand::EndOfDayAndSameAfter);
             if !paid && !task && !hidden {
                 return Err("made, not charged, and nobody's task".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// What was taken for an order that nobody makes waits for a person who has been told.
+    fn judge_parts(&self, charged: &BTreeMap<Id, Minor>) -> Result<(), String> {
+        // What a person has said wrongly is the day's comparison's business.
+        if !self.schedule.in_parts || self.schedule.staff_errs {
+            return Ok(());
+        }
+        for order in charged.keys().filter(|order| !self.disk.received.contains(order)) {
+            let of = |subject: &Id| self.disk.attempts.get(subject).is_some_and(|(fact, _)| fact.order == *order);
+            if !self.disk.tasks.iter().any(|(_, subject)| of(subject)) {
+                return Err("a part was taken, the order is not made, and nobody was told".into());
             }
         }
         Ok(())

@@ -110,23 +110,27 @@ impl Desk {
         let Some(order) = self.order.clone() else { return };
         let unknown = turn.payments.unresolved().any(|unresolved| unresolved.fact.order == order.order);
         let running = turn.payments.running().is_some_and(|fact| fact.order == order.order);
-        if order.state != SoldState::Unpaid || unknown || running || order.left() > Minor::ZERO {
+        if order.state != SoldState::Unpaid || unknown || running {
             self.notice = Some(Notice::NotNow);
             return;
+        }
+        // Paid in part: that goes back first.
+        if order.left() > Minor::ZERO {
+            return self.give_parts_back(turn, &order, reason, approver);
         }
         if !self.can_record(turn) {
             return;
         }
-        turn.event(Event::OrderProgressed { order: order.order, state: Progress::Cancelled });
-        let line = Line {
-            amount: order.total,
-            order: Some(order.order),
-            order_number: order.number.clone(),
-            ..self.line(approver, reason)
-        };
-        self.write(turn, EntryKind::Void, line);
+        self.cancelled(turn, &order, self.line(approver, reason));
         self.order = Some(Box::new(Sold { state: SoldState::Cancelled, ..*order }));
         self.notice = Some(Notice::Voided);
+    }
+
+    /// Writes down that an order is not made.
+    pub(super) fn cancelled(&mut self, turn: &mut Turn<'_>, order: &Sold, line: Line) {
+        turn.event(Event::OrderProgressed { order: order.order, state: Progress::Cancelled });
+        let line = Line { amount: order.total, order: Some(order.order), order_number: order.number.clone(), ..line };
+        self.write(turn, EntryKind::Void, line);
     }
 
     pub(super) fn change_price(

@@ -17,7 +17,7 @@ use crate::{
     session::{language_tag, turn::Turn},
     staff::Person,
     terminal::{Command, CommandKind},
-    till::{Detail, serial_text},
+    till::{Detail, Line, serial_text},
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 
@@ -37,6 +37,9 @@ pub(super) struct Run {
     next: bool,
     reason: String,
     approver: String,
+    /// The parts of an order that is not made go back, and then it is cancelled. It was never sold, so that the till has no
+    /// document for it.
+    cancels: bool,
 }
 
 impl Run {
@@ -119,7 +122,33 @@ impl Desk {
             next: false,
             reason: reason.to_book(),
             approver: approver.map(|person| person.id.clone()).unwrap_or_default(),
+            cancels: false,
         });
+        self.go_on(turn);
+    }
+
+    /// What was paid of an order that is not made.
+    pub(super) fn give_parts_back(&mut self, turn: &mut Turn<'_>, order: &Sold, reason: &Reason, approver: Option<&Person>) {
+        let Ok(backs) = order.split(order.left(), turn.config.pay.unit(turn.catalogue.currency)) else { return };
+        if self.run.is_some() || !self.can_record(turn) {
+            return;
+        }
+        self.run = Some(Run {
+            refund: turn.ids.next(turn.now),
+            worth: Worth { total: order.left(), ..Worth::default() },
+            picks: Vec::new(),
+            backs,
+            done: 0,
+            attempt: None,
+            code: None,
+            offer_cash: false,
+            over: false,
+            next: false,
+            reason: reason.to_book(),
+            approver: approver.map(|person| person.id.clone()).unwrap_or_default(),
+            cancels: true,
+        });
+        self.page = DeskPage::Refund;
         self.go_on(turn);
     }
 
@@ -214,7 +243,7 @@ impl Desk {
             staff: self.staff(),
         };
         let Some(attempt) = turn.command(new) else { return self.stop(Notice::TerminalBusy, true) };
-        if let Some(begun) = self.begun(attempt, back.amount, detail) {
+        if let Some(begun) = self.begun(attempt, back.amount, detail).filter(|_| !self.cancels()) {
             turn.event(Event::RefundBegun(begun.into()));
         }
         if let Some(run) = &mut self.run {
@@ -237,7 +266,9 @@ impl Desk {
             rounding: back.rounding,
             ..PaymentFact::card(back.payment, order, attempt, back.handed())
         };
-        turn.event(Event::RefundBegun(begun.into()));
+        if !self.cancels() {
+            turn.event(Event::RefundBegun(begun.into()));
+        }
         turn.event(Event::PaymentApproved(fact));
         if !turn.effects.contains(&Effect::OpenDrawer) {
             turn.effect(Effect::OpenDrawer);
@@ -245,6 +276,10 @@ impl Desk {
         if let Some(run) = &mut self.run {
             run.done += 1;
         }
+    }
+
+    fn cancels(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.cancels)
     }
 
     /// What became of the part at the terminal.
@@ -280,20 +315,27 @@ impl Desk {
     fn finish_refund(&mut self, turn: &mut Turn<'_>, in_doubt: bool) {
         let (Some(order), Some(run)) = (self.order.clone(), self.run.as_mut()) else { return };
         run.over = true;
+        let (run_approver, run_reason) = (run.approver.clone(), run.reason.clone());
         let paper = paper(turn, &order, run, in_doubt, &self.person);
         self.prints.push((run.refund, false));
         turn.effect(Effect::Print(Paper::Refund(paper)));
         let mut returned = order.returned.clone();
         returned.extend(run.picks.iter().copied());
-        let mut sold = Sold { returned, ..*order };
+        let mut sold = Sold { returned, ..(*order).clone() };
         for back in &run.backs {
             if let Some(taken) = sold.taken.iter_mut().find(|taken| taken.attempt == back.original) {
                 taken.returned += back.handed();
             }
         }
+        let cancels = run.cancels && !in_doubt;
+        let line = Line { staff: self.staff(), approver: run_approver, reason: run_reason, ..Line::default() };
+        if cancels {
+            self.cancelled(turn, &order, line);
+            sold.state = SoldState::Cancelled;
+        }
         self.order = Some(Box::new(sold));
         self.picks.clear();
-        self.notice = Some(Notice::Refunded);
+        self.notice = Some(if cancels { Notice::Voided } else { Notice::Refunded });
         self.page = DeskPage::Refund;
     }
 

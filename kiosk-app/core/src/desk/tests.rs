@@ -279,6 +279,30 @@ fn cash_is_rounded_to_coins_as_a_line_of_its_own_in_order_till_and_receipt() {
 }
 
 #[test]
+fn the_parts_of_an_order_that_is_not_made_go_back_and_it_is_cancelled() {
+    let mut rig = Rig::new();
+    let first = paid(Id([1; 16]), Id([2; 16]), 17).taken[0].clone();
+    let part = |payment: u8, attempt: u8, receipt: u32| Taken {
+        payment: Id([payment; 16]),
+        attempt: Id([attempt; 16]),
+        amount: Minor(400),
+        receipt: Some(receipt),
+        ..first.clone()
+    };
+    let order = Sold { taken: vec![part(50, 2, 17), part(51, 3, 18)], ..unpaid(Id([1; 16]), 1_200) };
+    rig.signed_in(sam()).opens(order);
+    assert_eq!(rig.view().due, Minor(400));
+    rig.desk(DeskIntent::Void(WHY));
+    assert_eq!(rig.commands().last().unwrap().1, Command::Reverse { amount: Minor(400), receipt: 17 });
+    rig.carries_out(19).wait(0);
+    assert_eq!(rig.commands().last().unwrap().1, Command::Reverse { amount: Minor(400), receipt: 18 });
+    rig.carries_out(20).wait(0);
+    assert_eq!((rig.booked(EntryKind::Returned), rig.booked(EntryKind::Void)), (vec![-400, -400], vec![1_200]));
+    assert_eq!(rig.booked(EntryKind::Refunded), Vec::<i64>::new(), "it was never sold");
+    assert_eq!(rig.count(|event| matches!(event, Event::OrderProgressed { state: Progress::Cancelled, .. })), 1);
+}
+
+#[test]
 fn a_part_goes_back_to_the_card_and_the_whole_by_a_reversal() {
     let mut rig = Rig::new();
     rig.signed_in(sam()).opens(paid(Id([1; 16]), Id([2; 16]), 17));

@@ -11,12 +11,15 @@
 //! - An unknown attempt never settles another order and is never sent again. It stays in [`Payments::unresolved`] until a
 //!   named person decides, or until the terminal's approval of exactly this attempt arrives after all.
 //! - What a person or an enquiry has decided is provisional until an end-of-day comparison confirms it ([`close`]).
+//! - An order may be paid in parts ([`OrderInParts`]): each is an attempt and a payment of its own, the order is paid once
+//!   they cover it, and one that is unknown hinders the others only while the terminal is being asked.
 //! - An outcome that contradicts a closed attempt moves nothing. If it says that money moved, it is recorded for its own
 //!   payment ('late_approval'), and the attempt is listed for a person: a refund may be due.
 
 pub(crate) mod book;
 pub mod close;
 pub mod enquiry;
+pub(crate) mod parts;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +40,7 @@ use alloc::{
 };
 use book::Book;
 use enquiry::Check;
+pub use parts::OrderInParts;
 
 /// With this many unresolved attempts the terminal, or what lies between, cannot be trusted: no card payment begins.
 pub const UNRESOLVED_MAX: usize = 100;
@@ -82,6 +86,8 @@ pub struct Restored {
     pub book: TerminalBook,
     /// Receipt numbers held in the current period and the one before, as (period, number, attempt).
     pub held: Vec<(u32, u32, Id)>,
+    /// Orders that are not paid and of which a part is taken or under way.
+    pub parts: Vec<OrderInParts>,
     /// Orders that were placed, whose payments all ended without money, and that nobody has cancelled; with their visits.
     pub abandoned: Vec<(Id, Option<Id>)>,
     /// The last payment, where it was approved and its visit has no end: whoever paid may not have read it.
@@ -138,6 +144,10 @@ pub(crate) struct Busy;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settled {
     pub(crate) order: Id,
+    pub(crate) attempt: Id,
+    pub(crate) amount: Minor,
+    /// The attempt that this one gives back.
+    pub(crate) original: Option<Id>,
     pub(crate) kind: CommandKind,
     pub(crate) who: Who,
     /// What is recorded, the attempt's own event first; may be empty.
@@ -205,6 +215,7 @@ pub struct Payments {
     provisional: Vec<PaymentFact>,
     book: Book,
     limits: TerminalLimits,
+    parts: Vec<OrderInParts>,
 }
 
 impl Payments {
@@ -479,8 +490,8 @@ impl Attempt {
 
     fn settled(&self, how: How, event: fn(PaymentFact) -> Event, word: Option<&str>, reference: Option<u32>) -> Settled {
         let fact = PaymentFact { reference, outcome: word.map(ToString::to_string), ..self.fact.clone() };
-        let (order, kind) = (self.fact.order, self.fact.kind);
-        Settled { order, kind, who: self.who.clone(), events: vec![event(fact)], how }
+        let PaymentFact { order, kind, attempt, amount, original, .. } = self.fact;
+        Settled { order, attempt, amount, original, kind, who: self.who.clone(), events: vec![event(fact)], how }
     }
 }
 

@@ -20,6 +20,9 @@ impl Session {
             self.attract_reset_ms = None;
             self.easy_access = false;
         }
+        if self.gives_next() {
+            self.give_back(turn);
+        }
         if due(self.silence_until_ms(turn.config)) {
             self.silence(turn);
         }
@@ -28,6 +31,9 @@ impl Session {
     /// When the next tick is due; always some time while a visit runs, if not through the session then through the
     /// payment it waits for.
     pub(crate) fn next_tick_ms(&self, config: &Config) -> Option<u64> {
+        if self.gives_next() {
+            return Some(0);
+        }
         let timers = [self.lookup_until_ms(), self.notice_until_ms, self.attract_reset_ms, self.silence_until_ms(config)];
         timers.into_iter().flatten().min()
     }

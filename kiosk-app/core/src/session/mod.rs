@@ -21,6 +21,7 @@ mod by_hand;
 mod identify;
 mod idle;
 mod item;
+mod parts;
 mod pay;
 mod snapshot;
 #[cfg(test)]
@@ -45,6 +46,7 @@ use crate::{
     recovered::Recovered,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
+use parts::Part;
 
 /// What goes into [`crate::Kiosk::step`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +92,21 @@ pub enum Overlay {
     WhyThis,
 }
 
+/// How far an order is that is paid in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartView {
+    /// Which part is at the terminal or comes next, from 1.
+    pub number: u8,
+    /// Of so many.
+    pub of: u8,
+    /// What it is over; nothing where no part is left.
+    pub amount: Minor,
+    /// What has been taken so far.
+    pub taken: Minor,
+    /// What nobody knows about yet.
+    pub unknown: Minor,
+}
+
 /// A tip that is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TipOffer {
@@ -125,6 +142,12 @@ pub enum PayView {
     Checking,
     /// Nobody knows yet; a person helps, and nothing is charged twice.
     Unknown,
+    /// A part is paid, or left to a person, and the next can be paid.
+    Part,
+    /// What was taken is being given back, part by part.
+    GivingBack,
+    /// A person gives back what was taken.
+    ToStaff,
     /// Paid.
     Approved,
     /// To be paid at the counter.
@@ -188,6 +211,12 @@ pub struct Snapshot {
     pub tips: Vec<TipOffer>,
     /// Which of them is chosen, `Some(None)` for 'no tip'; `None` while the guest has said nothing.
     pub tip: Option<Option<u8>>,
+    /// In how many parts an order may be paid; 0 or 1: in one.
+    pub parts_max: u8,
+    /// In how many the guest wants to pay.
+    pub parts: u8,
+    /// How far those are, once the order is placed.
+    pub part: Option<PartView>,
     /// What is to be paid: the basket or the placed order, with its tip.
     pub to_pay: Minor,
     /// The same where it is paid in coins.
@@ -253,6 +282,8 @@ struct Visit {
     priced: Priced,
     /// Which of the offered tips, `Some(None)` for 'no tip'; `None` while the guest has said nothing.
     tip: Option<Option<u8>>,
+    /// In how many parts it is to be paid.
+    parts: u8,
     next_line: u32,
     category: CategoryId,
     /// The guest has looked into the menu, so that a late greeting would take it away.
@@ -278,6 +309,13 @@ struct Order {
     payment: Id,
     placed_utc_ms: Option<i64>,
     paid: Vec<(Tender, Minor)>,
+    /// In how many parts it is paid.
+    of: u8,
+    parts: Vec<Part>,
+    /// The attempt that gives a part back, and that part's own.
+    giving: Option<(Id, Id)>,
+    /// The next part goes back with the next tick.
+    gives_next: bool,
 }
 
 /// A card that is being looked up.

@@ -11,6 +11,7 @@
 
 use super::{
     Order, Overlay, PayView, Print, Session,
+    parts::{Part, PartState, share},
     turn::{SaleUndo, Turn, Undo},
 };
 use crate::{
@@ -34,7 +35,7 @@ impl Session {
     /// True while the terminal works on this visit's payment.
     pub(super) fn is_paying(&self) -> bool {
         let pay = self.visit.as_deref().map(|v| v.pay);
-        matches!(pay, Some(PayView::Waiting { .. } | PayView::Cancelling | PayView::Checking))
+        matches!(pay, Some(PayView::Waiting { .. } | PayView::Cancelling | PayView::Checking | PayView::GivingBack))
     }
 
     pub(super) fn pay(&mut self, turn: &mut Turn<'_>, tender: Tender) {
@@ -43,7 +44,7 @@ impl Session {
             Stage::Basket | Stage::Checkout => {
                 !visit.basket.lines.is_empty() && self.shown_overlay(turn.config.ask_service) != Some(Overlay::Service)
             }
-            Stage::Paying => matches!(visit.pay, PayView::Declined { .. } | PayView::TerminalLost),
+            Stage::Paying => matches!(visit.pay, PayView::Declined { .. } | PayView::TerminalLost | PayView::Part),
             _ => false,
         };
         if ready {
@@ -55,7 +56,8 @@ impl Session {
     pub(super) fn sell(&mut self, turn: &mut Turn<'_>, tender: Tender) {
         let Some(visit) = self.visit.as_deref() else { return };
         let tip = visit.tip_amount(&turn.config.pay);
-        let total = visit.order.as_ref().map_or(visit.priced.total + tip, |order| order.placed.to_pay());
+        let first = share(visit.priced.total + tip, usize::from(visit.parts));
+        let total = visit.order.as_ref().map_or(first, |order| order.next_part());
         let at_counter = match tender {
             Tender::Card => false,
             Tender::Cash if turn.config.pay.counter => true,
@@ -106,16 +108,31 @@ impl Session {
         };
         turn.event(Event::OrderPlaced(placed.clone().into()));
         let payment = turn.ids.next(turn.now);
-        visit.order = Some(Order { placed, payment, placed_utc_ms: turn.now.utc_ms, paid: Vec::new() });
+        visit.order = Some(Order {
+            placed,
+            payment,
+            placed_utc_ms: turn.now.utc_ms,
+            paid: Vec::new(),
+            of: visit.parts,
+            parts: Vec::new(),
+            giving: None,
+            gives_next: false,
+        });
     }
 
     /// Starts an attempt at the placed order. `None` where the payments refuse one.
     fn charge(&mut self, turn: &mut Turn<'_>, amount: Minor) -> Option<Id> {
         let who = self.who(turn.catalogue);
-        let order = self.visit.as_deref()?.order.as_ref()?;
-        let fact = PaymentFact::card(order.payment, order.placed.order, turn.ids.next(turn.now), amount);
+        let order = self.placed_order()?;
+        // One payment for an order in one; each part is a payment of its own.
+        let payment = if order.of > 1 { turn.ids.next(turn.now) } else { order.payment };
+        let fact = PaymentFact::card(payment, order.placed.order, turn.ids.next(turn.now), amount);
         let attempt = fact.attempt;
         let fact = turn.payments.begin(fact, who, turn.now).ok()?;
+        order.parts.push(Part { attempt, payment, amount, state: PartState::Running });
+        if order.of > 1 {
+            turn.payments.in_parts(order.placed.order, order.placed.to_pay());
+        }
         turn.event(Event::PaymentStarted(fact));
         turn.effect(Effect::Command { attempt, command: Command::Authorise { amount } });
         turn.signal(Signal::TapHere);
@@ -129,6 +146,9 @@ impl Session {
     pub(crate) fn take_sale_back(&mut self, undo: SaleUndo) {
         let Some(visit) = self.visit.as_deref_mut() else { return };
         visit.pay = undo.pay;
+        if let (Some(order), Some(attempt)) = (&mut visit.order, undo.attempt) {
+            order.drop_part(attempt);
+        }
         if undo.placed
             && let Some(order) = visit.order.take()
         {
@@ -155,6 +175,7 @@ impl Session {
                     self.set_pay(PayView::Cancelling);
                 }
             }
+            Some(PayView::Part) => self.give_back(turn),
             _ => self.give_order_up(turn, Stage::Checkout),
         }
     }
@@ -163,11 +184,11 @@ impl Session {
     pub(super) fn give_order_up(&mut self, turn: &mut Turn<'_>, to: Stage) {
         let unpaid = matches!(self.visit.as_deref().map(|v| v.pay), Some(PayView::Declined { .. } | PayView::TerminalLost));
         if self.stage == Stage::Paying && unpaid {
-            self.cancel_order(turn, to);
+            if self.is_partly_paid() { self.show_parts() } else { self.cancel_order(turn, to) }
         }
     }
 
-    fn cancel_order(&mut self, turn: &mut Turn<'_>, to: Stage) {
+    pub(super) fn cancel_order(&mut self, turn: &mut Turn<'_>, to: Stage) {
         let Some(visit) = self.visit.as_deref_mut() else { return };
         visit.pay = PayView::None;
         if let Some(order) = visit.order.take() {
@@ -187,23 +208,28 @@ impl Session {
     /// What became of a payment for the order in front of the screen.
     pub(crate) fn settled(&mut self, turn: &mut Turn<'_>, settled: Settled) {
         let cancelling = self.visit.as_deref().is_some_and(|v| v.pay == PayView::Cancelling);
+        let reference = settled.events.iter().find_map(|event| match event {
+            Event::PaymentResolved(fact) => fact.reference,
+            _ => None,
+        });
         turn.events.extend(settled.events);
+        self.part_ended(settled.attempt, &settled.how, reference);
         match settled.how {
             How::Approved(receipt) | How::ApprovedLate(receipt) => {
                 self.touch(turn);
                 if let Some(visit) = self.visit.as_deref_mut() {
                     visit.masked = receipt.masked;
                 }
-                self.sold(turn, PayView::Approved);
+                self.taken(turn);
             }
-            How::Charged => self.sold(turn, PayView::Approved),
+            How::Charged => self.taken(turn),
             How::Declined { .. } | How::NotSent if cancelling => {
                 self.alive(turn);
-                self.cancel_order(turn, Stage::Checkout);
+                self.nothing_moved(turn);
             }
             How::NotCharged => {
                 self.alive(turn);
-                self.cancel_order(turn, Stage::Checkout);
+                self.nothing_moved(turn);
             }
             How::Declined { code } => {
                 self.touch(turn);
@@ -220,14 +246,48 @@ impl Session {
             How::Unknown { checking: false } => {
                 self.alive(turn);
                 self.refused(turn, PayView::Unknown, Problem::PaymentUnknown, Signal::CallStaff);
+                self.show_parts();
             }
             How::Left => {
                 self.alive(turn);
                 self.set_pay(PayView::Unknown);
+                self.show_parts();
                 turn.signal(Signal::CallStaff);
             }
             How::Contradicted => self.contradicted(turn),
             How::Closed | How::Totals(_) | How::Heard => {}
+        }
+    }
+
+    /// Writes down what became of a part; an order in one has one.
+    fn part_ended(&mut self, attempt: Id, how: &How, reference: Option<u32>) {
+        let Some(order) = self.placed_order() else { return };
+        match how {
+            How::Approved(receipt) | How::ApprovedLate(receipt) => order.mark(attempt, PartState::Taken(receipt.number)),
+            How::Charged => order.mark(attempt, PartState::Taken(reference.unwrap_or(0))),
+            How::Declined { .. } | How::NotSent | How::NotCharged => order.drop_part(attempt),
+            How::Unknown { .. } | How::Left | How::Contradicted => order.mark(attempt, PartState::Unknown),
+            How::Closed | How::Totals(_) | How::Heard => {}
+        }
+    }
+
+    /// Money has come: all of it, or a part.
+    fn taken(&mut self, turn: &mut Turn<'_>) {
+        let Some(order) = self.placed_order() else { return };
+        if order.of <= 1 || order.is_covered() {
+            return self.sold(turn, PayView::Approved);
+        }
+        self.alive(turn);
+        self.show_parts();
+        turn.signal(Signal::Approved);
+    }
+
+    /// Nothing came of an attempt: back to the choice, or to the other parts.
+    fn nothing_moved(&mut self, turn: &mut Turn<'_>) {
+        if self.is_partly_paid() || turn.payments.running().is_some() {
+            self.show_parts();
+        } else {
+            self.cancel_order(turn, Stage::Checkout);
         }
     }
 
@@ -258,9 +318,13 @@ impl Session {
         let total = order.placed.to_pay();
         if pay == PayView::Approved {
             turn.event(Event::OrderProgressed { order: order.placed.order, state: Progress::Received });
-            if total > Minor::ZERO {
+            if total > Minor::ZERO && order.of <= 1 {
                 order.paid = vec![(Tender::Card, total)];
             }
+        }
+        if order.of > 1 {
+            let taken = order.parts.iter().filter(|part| matches!(part.state, PartState::Taken(_)));
+            order.paid = taken.map(|part| (Tender::Card, part.amount)).collect();
         }
         self.go(turn, Stage::Done);
         self.print(turn);
@@ -334,7 +398,7 @@ impl Session {
         }
     }
 
-    fn set_pay(&mut self, pay: PayView) {
+    pub(super) fn set_pay(&mut self, pay: PayView) {
         if let Some(visit) = self.visit.as_deref_mut() {
             visit.pay = pay;
         }

@@ -15,4 +15,5 @@ use crate::{
 mod browsing;
 mod identity;
 mod money;
+mod parts;
 mod time;

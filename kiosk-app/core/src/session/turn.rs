@@ -83,7 +83,7 @@ impl Turn<'_> {
             kind: command.kind(),
             original,
             lines,
-            staff: Some(staff),
+            staff: Some(staff).filter(|staff| !staff.is_empty()),
             ..PaymentFact::card(payment, order, attempt, command.amount())
         };
         let fact = self.payments.begin(fact, Who::default(), self.now).ok()?;

@@ -77,6 +77,7 @@ impl Session {
             Intent::ToggleAllergen(allergen) => self.toggle_allergen(allergen),
             Intent::Checkout => self.checkout(turn),
             Intent::Tip(tip) => self.choose_tip(&turn.config.pay, tip),
+            Intent::Parts(parts) => self.choose_parts(turn.config.pay.parts, parts),
             Intent::Pay(tender) => self.pay(turn, tender),
             Intent::CancelPayment => self.cancel_payment(turn),
             Intent::Rate(score) => self.rate(turn, score),
@@ -137,8 +138,15 @@ impl Session {
     /// Ends the visit and wipes all that belonged to it.
     pub(super) fn end(&mut self, turn: &mut Turn<'_>, outcome: Outcome) {
         let who = self.who(turn.catalogue);
+        let partly = self.is_partly_paid();
+        // What waits for the counter is seen there, and what is with a person already is known.
+        if !matches!(self.visit.as_deref().map(|visit| visit.pay), Some(PayView::AtCounter | PayView::ToStaff)) {
+            self.leave_parts(turn);
+        }
         let Some(visit) = self.visit.take() else { return };
-        if let (Some(order), PayView::Declined { .. } | PayView::TerminalLost) = (&visit.order, visit.pay) {
+        if let (Some(order), PayView::Declined { .. } | PayView::TerminalLost) = (&visit.order, visit.pay)
+            && !partly
+        {
             turn.event(Event::OrderProgressed { order: order.placed.order, state: Progress::Cancelled });
         }
         let duration_ms = turn.now.mono_ms.saturating_sub(visit.started_ms);
@@ -284,7 +292,8 @@ impl Session {
     }
 
     fn finish(&mut self, turn: &mut Turn<'_>) {
-        let unknown = self.visit.as_deref().is_some_and(|v| matches!(v.pay, PayView::Unknown | PayView::Checking));
+        let unknown =
+            self.visit.as_deref().is_some_and(|v| matches!(v.pay, PayView::Unknown | PayView::Checking | PayView::ToStaff));
         match self.stage {
             Stage::Done | Stage::Feedback => self.end(turn, Outcome::Completed),
             Stage::Paying if unknown => self.end(turn, Outcome::Abandoned),
@@ -344,6 +353,7 @@ impl Visit {
             basket: Basket { service: assumed, lines: Vec::new() },
             priced: Priced::default(),
             tip: None,
+            parts: 1,
             next_line: 1,
             category: CategoryId::default(),
             deep: false,

@@ -186,6 +186,10 @@ pub struct CheckoutView {
     pub tips: Vec<(String, String, bool)>,
     /// 'No tip' is chosen.
     pub no_tip: bool,
+    /// In how many parts it may be paid, and in how many the guest wants to.
+    pub parts_max: u8,
+    /// The guest's choice.
+    pub parts: u8,
     /// '12 × €50.20', the total, the annual percentage rate.
     pub plans: Vec<(String, String, String)>,
 }
@@ -254,6 +258,8 @@ impl Scene<'_> {
             counter: s.pay_at_counter,
             tips: (0..).zip(&s.tips).map(tip).collect(),
             no_tip: s.tip == Some(None),
+            parts_max: s.parts_max,
+            parts: s.parts,
             plans: s.instalments.iter().map(plan).collect(),
         }
     }

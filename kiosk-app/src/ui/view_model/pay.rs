@@ -3,7 +3,7 @@
 
 use super::{Scene, Side};
 use crate::ui::words;
-use kiosk_core::{PricedLine, device::DeviceKind, session::PayView as Pay};
+use kiosk_core::{Minor, PricedLine, device::DeviceKind, session::PayView as Pay};
 
 /// The longest text of a receipt's code, in bytes: more makes a code no telephone reads from a screen.
 const CODE_BYTES: usize = 420;
@@ -23,6 +23,9 @@ pub enum PayStep {
     Unknown,
     Approved,
     Counter,
+    Part,
+    Giving,
+    Staff,
 }
 
 /// While money moves.
@@ -38,6 +41,12 @@ pub struct PayView {
     pub number: String,
     /// The counter takes money.
     pub counter: bool,
+    /// Which part is at the terminal or comes next, of so many; zeros where it is paid in one.
+    pub part: (u8, u8),
+    /// What has been taken so far.
+    pub taken: String,
+    /// A part is with a colleague.
+    pub looked_at: bool,
 }
 
 /// It is ordered.
@@ -69,10 +78,14 @@ pub struct DoneView {
 
 pub(super) fn view(scene: &Scene<'_>) -> PayView {
     let s = scene.snapshot;
+    let part = s.part;
     PayView {
+        part: part.map_or((0, 0), |part| (part.number, part.of)),
+        taken: scene.money(part.map_or(Minor::ZERO, |part| part.taken)),
+        looked_at: part.is_some_and(|part| part.unknown > Minor::ZERO),
         step: step(s.pay),
         terminal: scene.board.terminal.unwrap_or_default(),
-        amount: scene.money(s.to_pay),
+        amount: scene.money(part.map_or(s.to_pay, |part| part.amount)),
         number: s.order.as_ref().map(|order| order.number.clone()).unwrap_or_default(),
         counter: s.pay_at_counter,
     }
@@ -104,6 +117,9 @@ fn step(pay: Pay) -> PayStep {
         Pay::Declined { .. } => PayStep::Declined,
         Pay::TerminalLost => PayStep::Lost,
         Pay::Checking | Pay::Unknown => PayStep::Unknown,
+        Pay::Part => PayStep::Part,
+        Pay::GivingBack => PayStep::Giving,
+        Pay::ToStaff => PayStep::Staff,
         Pay::Approved => PayStep::Approved,
         Pay::AtCounter => PayStep::Counter,
     }
