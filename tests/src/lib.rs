@@ -15,4 +15,5 @@ pub mod money;
 pub mod proc;
 pub mod python;
 pub mod sale;
+pub mod till;
 pub mod wire;

@@ -100,6 +100,13 @@ impl Shop {
         Ok(())
     }
 
+    /// Has receipts signed by the device at this address; `on_outage` as in a board-config.
+    pub fn sign_by(&self, device: SocketAddr, on_outage: &str) -> Result<()> {
+        let board = self.folder.join("board.toml");
+        let fiscal = format!("\n[fiscal]\nkind = \"tcp\"\naddress = \"{device}\"\nwait_s = 1\non_outage = \"{on_outage}\"\n");
+        Ok(fs::write(&board, fs::read_to_string(&board)? + &fiscal)?)
+    }
+
     /// A card number for each of the next payments.
     pub fn cards(&self, numbers: &[u64]) -> Result<()> {
         numbers

@@ -13,6 +13,8 @@ mod clocks;
 mod clone;
 #[path = "it/enrol.rs"]
 mod enrol;
+#[path = "it/fiscal.rs"]
+mod fiscal;
 #[path = "it/issuing.rs"]
 mod issuing;
 #[path = "it/kills.rs"]

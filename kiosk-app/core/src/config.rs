@@ -40,6 +40,8 @@ pub struct Config {
     pub desk: DeskConfig,
     /// Ways to pay.
     pub pay: PayConfig,
+    /// True where the law forbids to sell while the fiscal device does not answer.
+    pub sells_signed_only: bool,
     /// Tax of open-price lines.
     pub open_price_tax: TaxId,
     /// Makes ids unique; drawn anew by the shell at each start. Not a secret.
@@ -166,6 +168,7 @@ impl Default for Config {
             day_turn_min: 240,
             desk: DeskConfig::default(),
             pay: PayConfig::default(),
+            sells_signed_only: false,
             open_price_tax: TaxId(0),
             seed: *b"a fixed seed makes tests repeat.",
         }

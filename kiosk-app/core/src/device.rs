@@ -268,6 +268,17 @@ pub enum DeviceEvent {
     },
     /// The cash drawer was to be opened and nothing that could do it is there.
     DrawerStuck,
+    /// The fiscal device has signed the receipt of an order, or has not in time.
+    Sealed {
+        /// Which order.
+        order: Id,
+        /// False where the receipt goes out without a signature for now.
+        signed: bool,
+        /// Which receipt, and what the device said, for the book.
+        note: String,
+    },
+    /// Whether the fiscal device answers.
+    SealerAnswers(bool),
     /// The receipt is on paper, or why not.
     Printed {
         /// Which order.

@@ -61,6 +61,8 @@ pub struct Kiosk {
     last: Last,
     backlog: VecDeque<Vec<Effect>>,
     retry_at_ms: u64,
+    /// The fiscal device does not answer.
+    sealer_lost: bool,
 }
 
 /// What the last step asked for.
@@ -92,6 +94,7 @@ impl Kiosk {
             last: Last::default(),
             backlog: VecDeque::new(),
             retry_at_ms: 0,
+            sealer_lost: false,
             recovery: Recovery::default(),
             config,
             catalogue,
@@ -149,6 +152,9 @@ impl Kiosk {
             self.last = Last { from_backlog: true, ..Last::default() };
             return effects.clone();
         }
+        if let Input::Device(DeviceEvent::SealerAnswers(answers)) = input {
+            self.sealer_lost = !answers;
+        }
         let charge = last.charge;
         let totals = totals_of(&input);
         self.turn(now, totals, |session, desk, turn| match input {
@@ -181,6 +187,7 @@ impl Kiosk {
                 session.keep(turn);
                 desk.take(turn, session, intent);
             }
+            Input::Device(DeviceEvent::SealerAnswers(_)) => {}
             Input::Device(event) => {
                 if !desk.device(turn, session, &event) {
                     session.take(turn, Input::Device(event));
@@ -299,7 +306,7 @@ impl Kiosk {
             ids: &mut self.ids,
             payments: &mut self.payments,
             counter: &mut self.counter,
-            can_record: self.backlog.is_empty(),
+            can_record: self.backlog.is_empty() && !(self.config.sells_signed_only && self.sealer_lost),
             events: Vec::new(),
             effects: Vec::new(),
             who: None,

@@ -129,6 +129,10 @@ pub struct RefundReceipt {
     pub masked: String,
     /// The guest's copy of the terminal's slip, masked.
     pub slip: Vec<String>,
+    /// What a fiscal device wants printed, line by line.
+    pub fiscal: Vec<String>,
+    /// What a fiscal device wants printed as a QR code, empty for none.
+    pub fiscal_qr: String,
     /// True where the terminal has not settled it yet: the paper says that the money is being looked for.
     pub in_doubt: bool,
     /// Why, in the staff's words; may be empty.

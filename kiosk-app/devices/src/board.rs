@@ -37,6 +37,12 @@
 //! code_page = "pc866"
 //! drawer = "pin2"           # the cash drawer hangs on the printer: pin 2 or pin 5 of its connector. Left out: on the board
 //!
+//! [fiscal]                  # leave it out where the law asks for no signed receipts
+//! kind = "tcp"
+//! address = "192.168.1.52:20010"
+//! wait_s = 3                # a receipt waits so long for its signature; 3 if left out
+//! on_outage = "sell"        # sell without, say so on the receipt, sign later; or "refuse": no sale until it answers again
+//!
 //! [peripherals]
 //! kind = "serial"
 //! path = "/dev/kiosk-board"
@@ -77,8 +83,42 @@ pub struct BoardConfig {
     pub terminal: Option<Terminal>,
     /// Receipt printer.
     pub printer: Option<Printer>,
+    /// Device that signs receipts.
+    pub fiscal: Option<Fiscal>,
     /// Microcontroller board.
     pub peripherals: Option<Serial>,
+}
+
+/// How the device that signs receipts is reached, and what the law says about its outage.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Fiscal {
+    /// One JSON message a line over TCP; see [`crate::fiscal`].
+    Tcp {
+        /// `host:port`.
+        address: String,
+        /// How long a receipt waits for its signature, seconds, 1 to 30.
+        #[serde(default = "fiscal_wait")]
+        wait_s: u32,
+        /// What becomes of sales while it does not answer.
+        #[serde(default)]
+        on_outage: OnOutage,
+    },
+}
+
+/// What becomes of sales while the fiscal device does not answer: a matter of the law.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnOutage {
+    /// They go on; receipts say that they are not signed, and are signed later.
+    #[default]
+    Sell,
+    /// None begins until it answers again.
+    Refuse,
+}
+
+fn fiscal_wait() -> u32 {
+    3
 }
 
 /// The screen as mounted.
@@ -489,6 +529,10 @@ impl BoardConfig {
                 }
                 _ => None,
             })
+            .or_else(|| {
+                let Fiscal::Tcp { address: a, wait_s, .. } = self.fiscal.as_ref()?;
+                address("fiscal.address", a).or_else(|| range("fiscal.wait_s", *wait_s, 1, 30))
+            })
             .or_else(|| self.peripherals.as_ref().and_then(Serial::fault))
             .or_else(|| self.printer.as_ref().and_then(|p| range("printer.columns", p.columns().into(), 24, 64)))
     }
@@ -592,6 +636,17 @@ mod tests {
         let text = own(&with("processing_s = 3")).unwrap_err().to_string();
         assert!(text.ends_with("terminal.own.processing_s: 3 is not in 10..=900"), "{text}");
         assert!(own(&with("by_foot = true")).is_err());
+    }
+
+    #[test]
+    fn a_device_that_signs_is_reached_as_the_config_says() {
+        let fiscal = |rest: &str| {
+            let text = format!("{GOOD}[fiscal]\nkind = \"tcp\"\naddress = \"10.0.0.3:20010\"\n{rest}");
+            BoardConfig::parse(&text, Path::new("b.toml")).map(|board| board.fiscal.unwrap())
+        };
+        assert!(matches!(fiscal("").unwrap(), Fiscal::Tcp { wait_s: 3, on_outage: OnOutage::Sell, .. }));
+        assert!(matches!(fiscal("on_outage = \"refuse\"").unwrap(), Fiscal::Tcp { on_outage: OnOutage::Refuse, .. }));
+        assert!(fiscal("wait_s = 90").unwrap_err().to_string().ends_with("fiscal.wait_s: 90 is not in 1..=30"));
     }
 
     #[test]

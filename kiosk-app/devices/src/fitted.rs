@@ -1,8 +1,8 @@
 //! From a board-config to the adapters it names.
 
 use crate::{
-    BoardConfig, FilePrinter, PaymentTerminal, Peripherals, ReceiptPrinter, SerialBoard, SidecarReader, TagReader, TcpPrinter,
-    ZvtTerminal, board,
+    BoardConfig, FilePrinter, FiscalDevice, PaymentTerminal, Peripherals, ReceiptPrinter, SerialBoard, SidecarReader, TagReader,
+    TcpFiscal, TcpPrinter, ZvtTerminal, board,
     nexo::{NexoLimits, NexoNames, NexoTerminal, Pin},
     peripherals::Comfort,
     zvt::{SlipsTo, ZvtLimits, ZvtPassword},
@@ -46,6 +46,13 @@ pub fn open_terminal(config: &BoardConfig) -> Option<Box<dyn PaymentTerminal>> {
             let names = NexoNames { sale: sale_id.clone(), poi: poi_id.clone() };
             Some(Box::new(NexoTerminal::new(address, Pin::parse(certificate_sha256)?, names, limits)))
         }
+    })
+}
+
+/// The device that signs receipts, if the law asks for one.
+pub fn open_fiscal(config: &BoardConfig) -> Option<Box<dyn FiscalDevice>> {
+    config.fiscal.as_ref().map(|board::Fiscal::Tcp { address, wait_s, .. }| {
+        Box::new(TcpFiscal::new(address, Duration::from_secs((*wait_s).into()))) as Box<dyn FiscalDevice>
     })
 }
 

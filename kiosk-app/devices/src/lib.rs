@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod board;
+pub mod fiscal;
 mod fitted;
 pub mod mask;
 pub mod nexo;
@@ -30,7 +31,8 @@ pub mod receipt;
 pub mod zvt;
 
 pub use board::{BoardConfig, BoardError};
-pub use fitted::{open_peripherals, open_printer, open_reader, open_terminal};
+pub use fiscal::{FiscalDevice, FiscalError, FiscalRequest, Seal, TcpFiscal};
+pub use fitted::{open_fiscal, open_peripherals, open_printer, open_reader, open_terminal};
 pub use nexo::NexoTerminal;
 pub use peripherals::SerialBoard;
 pub use port::{

@@ -16,6 +16,8 @@
 //!
 //! # What is not in it
 //!
+//! What a fiscal device said of a receipt is the reason of a line `signed`, as JSON.
+//!
 //! Nothing of a guest: no name, no visitor, no visit, no card number. Staff stand in it by their number. A reason that was
 //! typed in somebody's own words is told as `own_words`; the words stay in the device's book.
 
@@ -239,7 +241,8 @@ fn text_of(row: &TillRow) -> Result<String> {
 
 /// A key as it is; words that somebody typed are not told, because they may be about somebody.
 fn reason<'a>(kind: &str, reason: &'a str) -> &'a str {
-    let machine = [EntryKind::Verdict, EntryKind::Confirmed, EntryKind::Contradicted].iter().any(|k| k.word() == kind);
+    let machine = [EntryKind::Verdict, EntryKind::Confirmed, EntryKind::Contradicted, EntryKind::Signed, EntryKind::Unsigned];
+    let machine = machine.iter().any(|k| k.word() == kind);
     let offered = [&Reason::RETURNS[..], &Reason::PRICES, &Reason::CASH, &Reason::DRAWER];
     let known = offered.iter().any(|reasons| reasons.iter().any(|known| known.word() == reason));
     if machine || known || matches!(reason, "" | "none") { reason } else { "own_words" }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! - [`Shell`] runs a kiosk: one queue, one loop, one named thread a device (`terminal`, `printer`, `reader`, `board`,
-//!   `identify`, `backend`, `desk`) and `content`, which watches the shop's folder.
+//!   `identify`, `backend`, `desk`, `fiscal`) and `content`, which watches the shop's folder.
 //! - [`Engine`] is the same without threads and clock, for tests and replays: [`Engine::handle`] carries out law 1, record,
 //!   then act. [`replay`] makes one for baskets that were sold elsewhere.
 //! - [`Recorder`] turns domain events into wire events and rows.

@@ -1,12 +1,13 @@
 //! The loop's thread and the handles on it.
 
 use crate::{
-    adapters::{Fitted, Hands, SharedCurrency, Wires},
+    adapters::{Fitted, Hands, SharedCurrency, Waking, Wires},
     agent,
     clock::{Clock, SystemClock},
     config::KioskConfig,
     content::{self, Content, Shown},
     engine::{Dead, Engine},
+    journal::Journal,
     mailbox::{Mailbox, Message, Refused, Sender, mailbox},
     outbox::OutboxJournal,
     start,
@@ -87,7 +88,9 @@ impl Shell {
         let shown = Shown::new(RwLock::new(Arc::new(content)));
         let bench = crate::issue::Bench::default();
         let desk = start::desk_side(&config, &bench, disk.outbox.clone(), &clock);
-        let fitted = Fitted { desk: Some(desk), ..start::fit(&config, &bench, &board, &shown, &clock, &disk.outbox)? };
+        let (fiscal, wake) = start::fiscal_side(&config, &board, &disk.outbox).unzip();
+        let fitted = start::fit(&config, &bench, &board, &shown, &clock, &disk.outbox, fiscal)?;
+        let fitted = Fitted { desk: Some(desk), ..fitted };
         let (sender, inbox) = mailbox();
         let stopping = Stopping::default();
         let (end, alive) = channel();
@@ -97,7 +100,11 @@ impl Shell {
         content::watch(known, wires).context("the content could not be watched")?;
         let asked = config.agent.as_ref().map(|agent| agent::answer_at(agent, disk.outbox.clone())).transpose();
         let asked = asked.context("agent.answer: the socket cannot be made")?;
-        let journal = Box::new(OutboxJournal::new(disk.outbox));
+        let journal: Box<dyn Journal> = Box::new(OutboxJournal::new(disk.outbox));
+        let journal = match wake {
+            Some(wake) => Box::new(Waking { journal, wake }),
+            None => journal,
+        };
         let engine = Engine::new(disk.kiosk, disk.recorder, journal, Box::new(hands));
         let handle = ShellHandle { sender, beats: beats.clone(), content: shown.clone(), board };
         let work = Loop { engine, inbox, clock, sink, beats, shown, currency, pending: None, last: None };

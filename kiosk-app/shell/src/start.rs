@@ -1,7 +1,7 @@
 //! From a config to what the loop is made of: the disk with what is on it, and the adapters of the board.
 
 use crate::{
-    adapters::{Asking, CardDesk, DeskSide, Fitted, Render},
+    adapters::{Asking, CardDesk, DeskSide, FiscalSide, Fitted, Render, Seals},
     agent::{CachedKeys, Link, backend_at},
     clock::Clock,
     config::{KioskConfig, SessionTimes},
@@ -28,12 +28,18 @@ use kiosk_core::{
     payments::OrderInParts,
 };
 use kiosk_devices::{
-    Bitmap, BoardConfig, ReceiptLayout, board::Terminal, open_peripherals, open_printer, open_reader, open_terminal, render,
+    Bitmap, BoardConfig, ReceiptLayout,
+    board::{Fiscal, OnOutage, Terminal},
+    open_fiscal, open_peripherals, open_printer, open_reader, open_terminal, render,
 };
 use std::{
     collections::BTreeMap,
     fs,
-    sync::{Arc, PoisonError},
+    sync::{
+        Arc, PoisonError,
+        mpsc::{SyncSender, sync_channel},
+    },
+    time::Duration,
 };
 use uuid::Uuid;
 
@@ -275,6 +281,7 @@ fn core_config(config: &KioskConfig, board: &BoardConfig, content: &Content, see
         still_there_ms: ms(still_there_s, default.still_there_ms),
         done_ms: ms(done_s, default.done_ms),
         terminal: terminal_limits(board.terminal.as_ref()),
+        sells_signed_only: matches!(board.fiscal, Some(Fiscal::Tcp { on_outage: OnOutage::Refuse, .. })),
         desk: DeskConfig { till: config.device.clone(), ..DeskConfig::default() },
         pay: content.shop.pay.clone(),
         seed,
@@ -359,13 +366,17 @@ pub(crate) fn fit(
     shown: &Shown,
     clock: &Arc<dyn Clock>,
     outbox: &Arc<Outbox>,
+    fiscal: Option<FiscalSide>,
 ) -> Result<Fitted> {
     let (verifier, asking) = identity(config, clock, outbox);
     Ok(Fitted {
         reader: open_reader(board).map(|reader| (reader, verifier)),
         issuer: issuer(config, bench),
         terminal: open_terminal(board),
-        printer: open_printer(board).map(|printer| (printer, renderer(config, board, shown.clone(), clock.clone()))),
+        printer: open_printer(board).map(|printer| {
+            let seals = fiscal.as_ref().map(|side| side.seals.clone());
+            (printer, renderer(config, board, shown.clone(), clock.clone(), seals))
+        }),
         drawer: board.printer.as_ref().and_then(|printer| printer.drawer()),
         board: open_peripherals(board)
             .context("the microcontroller board cannot be opened")?
@@ -373,7 +384,22 @@ pub(crate) fn fit(
         agent: asking,
         backend: config.agent.as_ref().map(|paths| backend_at(&paths.ask)),
         desk: None,
+        fiscal,
     })
+}
+
+/// The device that signs receipts, and what wakes it.
+pub(crate) fn fiscal_side(
+    config: &KioskConfig,
+    board: &BoardConfig,
+    outbox: &Arc<Outbox>,
+) -> Option<(FiscalSide, SyncSender<()>)> {
+    let Some(Fiscal::Tcp { wait_s, .. }) = &board.fiscal else { return None };
+    let device = open_fiscal(board)?;
+    let (wake, woken) = sync_channel(1);
+    // It may have to be reached first, and then has as long to answer.
+    let seals = Arc::new(Seals::new(outbox.clone(), Duration::from_secs(u64::from(*wait_s) * 2 + 1)));
+    Some((FiscalSide { device, seals, outbox: outbox.clone(), till: config.device.clone(), woken }, wake))
 }
 
 /// What checks cards and who is asked about them; both take counters from the same file.
@@ -399,7 +425,7 @@ pub(crate) fn identity(config: &KioskConfig, clock: &Arc<dyn Clock>, outbox: &Ar
 }
 
 /// Receipts in the shop's words, on this printer's paper.
-fn renderer(config: &KioskConfig, board: &BoardConfig, shown: Shown, clock: Arc<dyn Clock>) -> Render {
+fn renderer(config: &KioskConfig, board: &BoardConfig, shown: Shown, clock: Arc<dyn Clock>, seals: Option<Arc<Seals>>) -> Render {
     let printer = board.printer.clone();
     let columns = printer.as_ref().map_or(42, |p| p.columns());
     let pages = config.receipt.page_url.clone().map(|url| (url, Pages::new(&config.tenant_key)));
@@ -421,6 +447,10 @@ fn renderer(config: &KioskConfig, board: &BoardConfig, shown: Shown, clock: Arc<
             // Half the paper's width: a letter is 12 dots wide.
             logo: content.shop.receipt.logo.as_ref().and_then(|png| Bitmap::from_png(png, usize::from(columns) * 6).ok()),
         };
-        render(paper, &layout)
+        let mut paper = paper.clone();
+        if let Some(seals) = &seals {
+            seals.onto(&mut paper);
+        }
+        render(&paper, &layout)
     })
 }

@@ -1,7 +1,7 @@
 //! All simulators of one kiosk in one process, and the board-config that leads to them.
 
 use crate::{
-    BoardSim, LinkSim, Mode, Pn532Sim, PrinterSim, TerminalSim,
+    BoardSim, FiscalSim, LinkSim, Mode, Pn532Sim, PrinterSim, TerminalSim,
     control::{Control, serve_for},
     nfc::{Keys, Timing},
 };
@@ -44,6 +44,8 @@ pub struct AllSims {
     pub printer: Arc<PrinterSim>,
     /// The microcontroller board.
     pub board: Arc<BoardSim>,
+    /// The device that signs receipts; reached only where the board-config has one.
+    pub fiscal: Arc<FiscalSim>,
     /// The network to the backend.
     pub link: Option<Arc<LinkSim>>,
     run: PathBuf,
@@ -62,6 +64,7 @@ impl AllSims {
         let start = if nexo { TerminalSim::start_nexo } else { TerminalSim::start };
         let terminal = Arc::new(start(free, plan.mode, plan.delay).context("the terminal")?);
         let printer = Arc::new(PrinterSim::start(free, &at("receipts.bin")).context("the printer")?);
+        let fiscal = Arc::new(FiscalSim::start(free).context("the device that signs")?);
         let board = Arc::new(BoardSim::start(&at("board.pty")).context("the board")?);
         let link = plan.to.map(|to| LinkSim::start(free, to).context("the link").map(Arc::new)).transpose()?;
         let mut controls = vec![
@@ -69,11 +72,12 @@ impl AllSims {
             serve_for(&at("terminal.ctl"), &terminal, TerminalSim::obey)?,
             serve_for(&at("printer.ctl"), &printer, PrinterSim::obey)?,
             serve_for(&at("board.ctl"), &board, BoardSim::obey)?,
+            serve_for(&at("fiscal.ctl"), &fiscal, FiscalSim::obey)?,
         ];
         if let Some(link) = &link {
             controls.push(serve_for(&at("link.ctl"), link, LinkSim::obey)?);
         }
-        let all = Self { reader, terminal, printer, board, link, run, _controls: controls };
+        let all = Self { reader, terminal, printer, board, fiscal, link, run, _controls: controls };
         all.write_board(&board_name, template)?;
         Ok(all)
     }
@@ -100,6 +104,7 @@ impl AllSims {
         for (table, key, value) in [
             ("terminal", "address", self.terminal.address().to_string()),
             ("printer", "address", self.printer.address().to_string()),
+            ("fiscal", "address", self.fiscal.address().to_string()),
             ("peripherals", "path", "board.pty".to_owned()),
         ] {
             // A board without such a device stays without it.

@@ -4,6 +4,7 @@
 mod it {
     mod all;
     mod board;
+    mod fiscal;
     mod issue;
     mod link;
     mod money;

@@ -51,6 +51,9 @@ use alloc::{
     vec::Vec,
 };
 
+/// The longest signature that is kept, with what belongs to it.
+const SEAL_MAX: usize = 1_000;
+
 /// The desk. All that belongs to who is signed in goes with them; the till stays.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Desk {
@@ -306,6 +309,7 @@ impl Desk {
             DeviceEvent::Cards { request, answer } => self.cards_answered(*request, answer.clone()),
             DeviceEvent::CardStep(step) => return self.card_step(turn, *step),
             DeviceEvent::Badges(badges) => self.badges = badges.clone(),
+            DeviceEvent::Sealed { order, signed, note } => self.sealed(turn, *order, *signed, note),
             DeviceEvent::DrawerStuck if self.open => self.notice = Some(Notice::NoDrawer),
             DeviceEvent::CardSeen { token, assurance, .. } if self.wants_badge(token) => {
                 self.badge(turn, token.clone(), *assurance);
@@ -314,6 +318,15 @@ impl Desk {
             _ => return false,
         }
         true
+    }
+
+    /// Writes down that a receipt was signed, or went out without.
+    fn sealed(&mut self, turn: &mut Turn<'_>, order: Id, signed: bool, note: &str) {
+        turn.who = Some(Who { language: language_tag(turn.catalogue, turn.config.language), ..Who::default() });
+        let kind = if signed { EntryKind::Signed } else { EntryKind::Unsigned };
+        let reason = note.chars().filter(|c| !c.is_control()).take(SEAL_MAX).collect();
+        let line = Line { order: Some(order), order_number: self.number_of(order), reason, ..Line::default() };
+        self.write(turn, kind, line);
     }
 
     fn printed(&mut self, turn: &mut Turn<'_>, subject: Id, health: Health) -> bool {

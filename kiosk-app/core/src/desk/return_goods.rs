@@ -396,6 +396,8 @@ fn paper(turn: &Turn<'_>, order: &Sold, run: &Run, in_doubt: bool, person: &Opti
         rounding: run.backs.iter().map(|back| back.rounding).sum(),
         masked: order.taken.iter().find(|taken| at_terminal(taken.tender)).map(|t| t.masked.clone()).unwrap_or_default(),
         slip: Vec::new(),
+        fiscal: Vec::new(),
+        fiscal_qr: String::new(),
         in_doubt,
         reason: run.reason.clone(),
         staff: person.as_ref().map(|person| person.name.clone()).unwrap_or_default(),

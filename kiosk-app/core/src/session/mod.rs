@@ -400,6 +400,8 @@ impl Session {
             | DeviceEvent::CommandAcknowledged { .. }
             | DeviceEvent::Enquired { .. }
             | DeviceEvent::Slips { .. }
+            | DeviceEvent::Sealed { .. }
+            | DeviceEvent::SealerAnswers(_)
             | DeviceEvent::DrawerStuck => {}
         }
     }

@@ -44,11 +44,15 @@ pub enum EntryKind {
     Carried,
     /// The shift is over (Z). `amount` is what should be in the drawer.
     Closed,
+    /// A fiscal device has signed the receipt of this order; `reason` is what it said, as it is.
+    Signed,
+    /// A receipt went out without a signature, because the fiscal device did not answer. It is signed later.
+    Unsigned,
 }
 
 impl EntryKind {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Opened,
         Self::Float,
         Self::Paid,
@@ -68,6 +72,8 @@ impl EntryKind {
         Self::Contradicted,
         Self::Carried,
         Self::Closed,
+        Self::Signed,
+        Self::Unsigned,
     ];
 
     /// The word on disk and in the auditor's file.
@@ -92,12 +98,19 @@ impl EntryKind {
             Self::Contradicted => "contradicted",
             Self::Carried => "carried",
             Self::Closed => "closed",
+            Self::Signed => "signed",
+            Self::Unsigned => "unsigned",
         }
     }
 
     /// The kind of a word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// True where the line is about a receipt that went out before: it belongs to no shift of its own.
+    pub fn is_about_signatures(self) -> bool {
+        matches!(self, Self::Signed | Self::Unsigned)
     }
 
     /// True where the line moves cash in the drawer, if its tender is cash.

@@ -147,7 +147,7 @@ impl Till {
     /// Makes the next line and takes it up. A line that needs a shift opens one by itself where none is: then there are two.
     pub fn write(&mut self, kind: EntryKind, line: Line, at: Opening<'_>) -> Vec<Entry> {
         let mut made = Vec::new();
-        if self.shift.is_none() && kind != EntryKind::Opened {
+        if self.shift.is_none() && kind != EntryKind::Opened && !kind.is_about_signatures() {
             made.push(self.one(EntryKind::Opened, Line { tender: Some(Tender::Cash), ..Line::default() }, at));
         }
         made.push(self.one(kind, line, at));
@@ -157,6 +157,8 @@ impl Till {
     fn one(&mut self, kind: EntryKind, line: Line, at: Opening<'_>) -> Entry {
         let (shift, shift_number, business_date) = match self.shift.as_ref().filter(|_| kind != EntryKind::Opened) {
             Some(shift) => (shift.id, shift.number, shift.business_date.clone()),
+            // Behind the last shift.
+            None if kind.is_about_signatures() => (Id::default(), self.last_shift, at.business_date.into()),
             None => (at.shift, self.last_shift.saturating_add(1), at.business_date.into()),
         };
         let serial = matches!(kind, EntryKind::Sold | EntryKind::Refunded).then(|| self.last_serial.saturating_add(1));
@@ -317,7 +319,9 @@ impl Sums {
             | EntryKind::Confirmed
             | EntryKind::Contradicted
             | EntryKind::Carried
-            | EntryKind::Closed => {}
+            | EntryKind::Closed
+            | EntryKind::Signed
+            | EntryKind::Unsigned => {}
         }
         let cash = &mut self.cash;
         cash.expected = cash.float + cash.sales - cash.refunds + cash.paid_in - cash.paid_out - cash.dropped;

@@ -52,6 +52,7 @@ pub fn render_refund(refund: &RefundReceipt, layout: &ReceiptLayout) -> Vec<u8> 
         page.rule();
         page.slip(&refund.slip);
     }
+    page.fiscal(&refund.fiscal, &refund.fiscal_qr);
     if refund.in_doubt {
         page.rule();
         page.text(words.in_doubt, Look::Bold);

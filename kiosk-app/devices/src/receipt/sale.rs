@@ -96,13 +96,19 @@ impl Page<'_> {
             self.rule();
             self.slip(&settlement.slip);
         }
-        if !settlement.fiscal.is_empty() || !settlement.fiscal_qr.is_empty() {
-            self.rule();
-            settlement.fiscal.iter().for_each(|line| self.text(line, Look::Plain));
-            self.job.align(Align::Centre);
-            self.job.qr(&settlement.fiscal_qr, 4);
-            self.job.align(Align::Left);
+        self.fiscal(&settlement.fiscal, &settlement.fiscal_qr);
+    }
+
+    /// What a fiscal device, or the law about one that does not answer, wants on paper.
+    pub(super) fn fiscal(&mut self, lines: &[String], code: &str) {
+        if lines.is_empty() && code.is_empty() {
+            return;
         }
+        self.rule();
+        lines.iter().for_each(|line| self.text(line, Look::Plain));
+        self.job.align(Align::Centre);
+        self.job.qr(code, 4);
+        self.job.align(Align::Left);
     }
 
     fn tail(&mut self) {

@@ -31,6 +31,8 @@ pub struct ReceiptWords {
     pub reason: &'static str,
     pub staff: &'static str,
     pub in_doubt: &'static str,
+    /// The fiscal device did not answer.
+    pub unsigned: &'static str,
     pub merchant: &'static str,
     pub customer: &'static str,
     /// X, Z.

@@ -1,6 +1,6 @@
 //! What the terminal says. The card number is dropped here.
 
-use super::{Apdu, command::from_bcd, print::Print, tlv};
+use super::{Apdu, apdu::wipe, command::from_bcd, print::Print, tlv};
 use kiosk_core::{DayTotals, Minor, terminal::SchemeTotal};
 
 /// Why an APDU could not be read.
@@ -251,6 +251,11 @@ fn last_digits(value: &[u8]) -> Option<[u8; 4]> {
 /// Printable characters up to the first zero. A name with many digits is no name: a card number must not come in by it.
 fn card_name(value: &[u8]) -> String {
     let end = value.iter().position(|&b| b == 0).unwrap_or(value.len());
-    let name: String = value[..end].iter().filter(|b| (0x20..0x7F).contains(*b)).take(32).map(|&b| char::from(b)).collect();
-    if name.bytes().filter(u8::is_ascii_digit).count() > 6 { String::new() } else { name.trim().to_owned() }
+    let mut name = String::with_capacity(32);
+    name.extend(value[..end].iter().filter(|b| (0x20..0x7F).contains(*b)).take(32).map(|&b| char::from(b)));
+    if name.bytes().filter(u8::is_ascii_digit).count() > 6 {
+        wipe(&mut name.into_bytes());
+        return String::new();
+    }
+    name.trim().to_owned()
 }

@@ -5,6 +5,7 @@ mod backend;
 mod board;
 mod cards;
 mod desk;
+mod fiscal;
 mod identify;
 mod printer;
 mod reader;
@@ -13,6 +14,7 @@ mod terminal;
 pub(crate) use backend::Look;
 pub(crate) use cards::CardDesk;
 pub(crate) use desk::DeskSide;
+pub(crate) use fiscal::{FiscalSide, Seals, Waking};
 pub(crate) use identify::{AgentSide, Asking, Resolved, Settled};
 
 use crate::{
@@ -112,6 +114,8 @@ pub(crate) struct Fitted {
     pub(crate) agent: Option<Asking>,
     pub(crate) backend: Option<Look>,
     pub(crate) desk: Option<DeskSide>,
+    /// The device that signs receipts.
+    pub(crate) fiscal: Option<FiscalSide>,
 }
 
 /// The currency that the terminal is asked for; it changes with the catalogue.
@@ -161,6 +165,9 @@ impl Hands {
         if let Some(side) = fitted.desk {
             let (hand, _) = desk::start(side, wires.clone())?;
             hands.desk = Some(hand);
+        }
+        if let Some(side) = fitted.fiscal {
+            fiscal::start(side, wires.clone())?;
         }
         if let Some(look) = fitted.backend {
             backend::start(look, wires.clone())?;

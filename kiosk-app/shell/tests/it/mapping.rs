@@ -228,7 +228,7 @@ fn an_order_is_mapped_to_the_last_field() {
         }],
         "discounts": [],
         "tax": [{"code": "A", "rate": "0.07", "base": euro(738), "amount": euro(52), "included": true}],
-        "total": euro(790),
+        "tip": euro(100), "total": euro(790),
     });
     assert_eq!(commit.events[0].data, data);
     let row = &commit.orders[0];

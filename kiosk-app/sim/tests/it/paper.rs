@@ -94,6 +94,8 @@ fn refund() -> RefundReceipt {
         paid: vec![(Tender::Card, Minor(460))],
         masked: "VISA **** 1234".into(),
         slip: vec![],
+        fiscal: Vec::new(),
+        fiscal_qr: String::new(),
         in_doubt: true,
         reason: "Cold".into(),
         staff: "Mia".into(),
