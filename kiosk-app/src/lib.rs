@@ -15,6 +15,7 @@
 mod alive;
 pub mod args;
 mod board;
+mod camera;
 mod commands;
 pub mod control;
 mod feed;

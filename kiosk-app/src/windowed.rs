@@ -4,20 +4,28 @@
 use crate::{
     alive::{self, Watchdog},
     args::Args,
-    board,
+    board, camera,
     feed::Feed,
     stop, turned,
     ui::{Ui, said_to},
 };
 use anyhow::{Context as _, Result};
 use kiosk_core::Now;
-use kiosk_shell::{Clock, Content, KioskConfig, Shell, ShellHandle, SystemClock};
+use kiosk_shell::{Camera, Clock, Content, KioskConfig, Shell, ShellHandle, SystemClock, is_impersonal};
 use sd_notify::NotifyState;
-use slint::{ComponentHandle as _, PhysicalSize, Timer, TimerMode};
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use slint::{ComponentHandle as _, PhysicalSize, Rgba8Pixel, SharedPixelBuffer, Timer, TimerMode};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{Arc, mpsc::sync_channel},
+    time::Duration,
+};
 
 /// Clocks and countdowns show whole seconds and minutes.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long the screen may take to be photographed; the fleet's question has two seconds.
+const EXPOSURE: Duration = Duration::from_millis(1_200);
 
 thread_local! {
     /// The screen of this thread, for what the shell's thread posts into its event loop.
@@ -39,10 +47,12 @@ pub(crate) fn run(config: &KioskConfig, args: &Args) -> Result<()> {
     let clock = Arc::new(SystemClock::new());
     let feed = Feed::default();
     let sink = feed.clone();
+    let ending = Ending;
     let shell = Shell::start_with(
         config.clone(),
         clock.clone(),
         Box::new(move |snapshot| {
+            let _ = &ending;
             if sink.put(snapshot) {
                 // Fails only before the screen is up and after it is gone; it takes the latest when it comes up.
                 let _ = slint::invoke_from_event_loop(draw_latest);
@@ -50,6 +60,7 @@ pub(crate) fn run(config: &KioskConfig, args: &Args) -> Result<()> {
         }),
     )?;
     let handle = shell.handle();
+    handle.set_camera(camera());
     let ui = open(config, args, &handle)?;
     let content = handle.content();
     SCREEN.set(Some(Screen { ui, feed, handle, content, clock, watchdog: Watchdog::of_this_process() }));
@@ -69,6 +80,41 @@ pub(crate) fn run(config: &KioskConfig, args: &Args) -> Result<()> {
     SCREEN.set(None);
     shell.stop();
     ended
+}
+
+/// Lives in the shell's sink: once the shell has ended (told to by the fleet, for example), the screen ends too.
+struct Ending;
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // Fails where the screen has ended first.
+        let _ = slint::invoke_from_event_loop(|| {
+            let _ = slint::quit_event_loop();
+        });
+    }
+}
+
+/// Photographs the screen on the screen's own thread, and writes the picture on the caller's.
+fn camera() -> Camera {
+    Arc::new(|path| {
+        let (done, taken) = sync_channel(1);
+        slint::invoke_from_event_loop(move || {
+            let _ = done.send(photograph());
+        })
+        .map_err(|_| "the screen is not up".to_owned())?;
+        let picture = taken.recv_timeout(EXPOSURE).map_err(|_| "the screen did not answer in time".to_owned())??;
+        camera::write(&picture, path).map_err(|error| format!("{error:#}"))
+    })
+}
+
+fn photograph() -> Result<SharedPixelBuffer<Rgba8Pixel>, String> {
+    SCREEN.with_borrow(|screen| {
+        let screen = screen.as_ref().ok_or("the screen is not up")?;
+        if !is_impersonal(screen.ui.snapshot()) {
+            return Err("a guest, an order or the till is on the screen: ask again later".to_owned());
+        }
+        screen.ui.app().window().take_snapshot().map_err(|error| error.to_string())
+    })
 }
 
 fn open(config: &KioskConfig, args: &Args, handle: &ShellHandle) -> Result<Ui> {

@@ -30,6 +30,26 @@ pub const SOURCE: &str = "/stores/s-001/devices/k-01";
 /// Keys of guest cards in the backend's folder: one derives those of single cards, one reads what a card says.
 const CARD_MASTER: &str = "card-master.1.key";
 const PICC_KEY: &str = "picc-data.1.key";
+/// The company's key that makes pseudonyms of cards: there from the start, so that guests and badges can be told of before
+/// anybody taps.
+const TENANT_KEY: &str = "tenant.1.key";
+
+/// Who works in the demo's shop: number, name, role, and the card that is their badge.
+const STAFF: [(&str, &str, &str, Option<&str>); 3] =
+    [("1001", "Mia", "manager", Some("badge")), ("1002", "Ben", "staff", None), ("1003", "Sam", "service", None)];
+
+/// Somebody of the demo's staff, as the backend gave them out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Employee {
+    /// Staff number.
+    pub number: &'static str,
+    /// Name on the screen.
+    pub name: &'static str,
+    /// `manager`, `staff`, `service`.
+    pub role: &'static str,
+    /// The first PIN, to be replaced at its first use.
+    pub pin: String,
+}
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -49,6 +69,7 @@ pub struct Appliance {
     agent: Option<Running>,
     devices: Option<Running>,
     ops_token: String,
+    staff: Vec<Employee>,
     quit: Arc<AtomicBool>,
 }
 
@@ -68,34 +89,36 @@ impl Appliance {
             fs::create_dir_all(folder.join(part)).with_context(|| folder.display().to_string())?;
         }
         let folder = folder.canonicalize()?;
-        for key in [CARD_MASTER, PICC_KEY] {
-            secret(&folder.join("backend").join(key), &random_hex(16)?)?;
+        for (key, bytes) in [(CARD_MASTER, 16), (PICC_KEY, 16), (TENANT_KEY, 32)] {
+            secret(&folder.join("backend").join(key), &random_hex(bytes)?)?;
         }
         let backend = Backend::start(&folder)?;
         let address = backend.address;
         let data = folder.join("backend").display().to_string();
         let ops_token = output("cem-backend", &["token", "--data", &data, "--scope", "ops", "--source", "/ops/demo"])?;
-        let device_token = output("cem-backend", &["token", "--data", &data, "--scope", "device", "--source", SOURCE])?;
-        secret(&folder.join("agent/token"), &device_token)?;
+        secret(&folder.join("ops.token"), &ops_token)?;
 
         let mut appliance = Self {
             backend: Arc::new(Mutex::new(backend)),
             agent: None,
             devices: None,
             ops_token,
+            staff: Vec::new(),
             folder: folder.clone(),
             quit: Arc::default(),
         };
-        let mut upstream = address;
         if parts == Parts::Everything {
-            upstream = appliance.start_devices(address)?;
+            let upstream = appliance.start_devices(address)?;
             appliance.seed()?;
             appliance.write_kiosk_config()?;
             appliance.serve_control()?;
-        }
-        appliance.write_agent_config(upstream)?;
-        if parts == Parts::Everything {
+            appliance.enrol(upstream)?;
             appliance.start_agent()?;
+            appliance.hire()?;
+        } else {
+            let device_token = output("cem-backend", &["token", "--data", &data, "--scope", "device", "--source", SOURCE])?;
+            secret(&folder.join("agent/token"), &device_token)?;
+            appliance.write_agent_config(address)?;
         }
         Ok(appliance)
     }
@@ -136,6 +159,20 @@ impl Appliance {
     /// Where the backend listens.
     pub fn backend_address(&self) -> SocketAddr {
         self.backend.lock().unwrap_or_else(PoisonError::into_inner).address
+    }
+
+    /// Who works here. Nobody where only the upload runs.
+    pub fn staff(&self) -> &[Employee] {
+        &self.staff
+    }
+
+    /// Runs the operators' program.
+    pub fn fleet(&self, arguments: &[&str]) -> Result<String> {
+        let (backend, token) =
+            (format!("http://{}", self.backend_address()), self.folder.join("ops.token").display().to_string());
+        let mut all = vec!["--backend", &backend, "--token-file", &token, "--store", STORE];
+        all.extend_from_slice(arguments);
+        output("fleet", &all)
     }
 
     /// What the backend has stored of the kiosk.
@@ -224,21 +261,56 @@ impl Appliance {
 
     /// Jane and Ivan become known to the backend. Their tokens depend on the shop's key, which is new in every demo.
     fn seed(&self) -> Result<()> {
-        let key = self.folder.join("kiosk/tenant.key");
-        secret(&key, &random_hex(32)?)?;
         let template = fs::read_to_string(root().join("assets/demo/visitors.toml")).context("assets/demo/visitors.toml")?;
         let mut visitors: toml::Table = template.parse().context("assets/demo/visitors.toml")?;
         for visitor in visitors.get_mut("visitor").and_then(toml::Value::as_array_mut).into_iter().flatten() {
             let visitor = visitor.as_table_mut().context("a visitor is a table")?;
             let card = visitor.remove("card").context("a visitor of the demo has a card")?;
             let card = card.as_str().context("'card' is a text")?;
-            let token = output("kiosk-sim", &["token", "--tenant-key-file", &key.display().to_string(), "--card", card])?;
+            let token = self.token_of(card)?;
             visitor.insert("tokens".into(), toml::Value::Array(vec![token.into()]));
         }
         let file = self.folder.join("backend/visitors.toml");
         fs::write(&file, visitors.to_string())?;
         let data = self.folder.join("backend").display().to_string();
         output("cem-backend", &["seed", "--data", &data, "--file", &file.display().to_string()]).map(drop)
+    }
+
+    /// What a card's pseudonym is under the shop's key.
+    fn token_of(&self, card: &str) -> Result<String> {
+        let key = self.folder.join("backend").join(TENANT_KEY).display().to_string();
+        output("kiosk-sim", &["token", "--tenant-key-file", &key, "--card", card])
+    }
+
+    /// The device is enrolled as in a shop, by a code that is left in a file: its agent gets token, certificate and keys.
+    fn enrol(&self, upstream: SocketAddr) -> Result<()> {
+        let said = self.fleet(&["enrol", "--device", DEVICE, "--role", "kiosk"])?;
+        let code = said.lines().find_map(|line| line.strip_prefix("code ")).context("fleet prints a code")?;
+        secret(&self.folder.join("agent/enrol.toml"), &format!("backend = \"http://{upstream}\"\ncode = \"{}\"", code.trim()))?;
+        let text = format!(
+            "outbox = \"{0}/kiosk/kiosk.db\"\nstate = \"{0}/agent/agent.db\"\n\n\
+             [enrol]\nfolder = \"{0}/agent/enrolment\"\nfile = \"{0}/agent/enrol.toml\"\nseal = \"file\"\n",
+            self.folder.display()
+        );
+        fs::write(self.agent_config(), text).context("agent.toml")
+    }
+
+    /// The shop's people, made at the backend. Their first PINs also lie in `staff.toml` beside the control sockets, for
+    /// scenarios.
+    fn hire(&mut self) -> Result<()> {
+        let mut pins = String::new();
+        for (number, name, role, badge) in STAFF {
+            let badge = badge.map(|card| self.token_of(card)).transpose()?;
+            let mut arguments = vec!["staff", "add", number, "--name", name, "--role", role];
+            if let Some(badge) = &badge {
+                arguments.extend(["--badge", badge]);
+            }
+            let said = self.fleet(&arguments)?;
+            let pin = said.split(" PIN is ").nth(1).and_then(|rest| rest.split(';').next()).context("fleet prints a PIN")?;
+            pins += &format!("\"{number}\" = \"{pin}\"\n");
+            self.staff.push(Employee { number, name, role, pin: pin.to_owned() });
+        }
+        secret(&self.run_folder().join("staff.toml"), pins.trim_end())
     }
 
     fn write_agent_config(&self, upstream: SocketAddr) -> Result<()> {
@@ -251,17 +323,12 @@ impl Appliance {
     }
 
     fn write_kiosk_config(&self) -> Result<()> {
-        let data = self.folder.join("backend").display().to_string();
-        let key = output("cem-backend", &["profile-key", "--data", &data])?;
-        let (id, public) = key.split_once(char::is_whitespace).context("profile-key prints an id and a key")?;
+        // All keys come from the agent, as at every enrolled device.
         let text = format!(
             "store = \"{STORE}\"\ndevice = \"{DEVICE}\"\nrole = \"kiosk\"\ndata = \".\"\nboard = \"../run/board.toml\"\n\
              content = \"{content}\"\n\n\
-             [agent]\nask = \"kiosk.db.ask\"\nwake = \"kiosk.db.wake\"\nagent_db = \"../agent/agent.db\"\n\n\
-             [cards]\npicc_key_file = \"../backend/{PICC_KEY}\"\n\n\
-             [cem]\ntenant_key_file = \"tenant.key\"\nprofile_keys = [{{ id = \"{id}\", public = \"{public}\" }}]\n",
+             [agent]\nask = \"kiosk.db.ask\"\nwake = \"kiosk.db.wake\"\nagent_db = \"../agent/agent.db\"\n",
             content = root().join("assets/demo").display(),
-            public = public.trim(),
         );
         fs::write(self.kiosk_config(), text).context("kiosk.toml")
     }

@@ -1,6 +1,7 @@
 //! What hardware says, already translated by the adapters: no card number and no UID comes in here.
 
 use crate::{
+    closed::Fleet,
     desk::{Answer, CardAnswer, CardStep},
     ids::Id,
     staff::SignInResult,
@@ -316,6 +317,14 @@ pub enum DeviceEvent {
     },
     /// A card lay on the reader while cards are made.
     CardStep(CardStep),
+    /// This person does not work here any more, by a staff list that is newer than their sign-in: told again until nobody
+    /// of that number is signed in.
+    StaffGone {
+        /// Staff number.
+        staff: String,
+    },
+    /// What the fleet tells this kiosk.
+    Fleet(Fleet),
     /// The badges of those who work here now: a badge in this list opens the desk instead of a visit.
     Badges(Vec<String>),
     /// A device came, went, or changed.

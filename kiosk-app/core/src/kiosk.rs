@@ -18,6 +18,7 @@
 use crate::{
     Arc, CommandKind, CommandOutcome,
     catalogue::Catalogue,
+    closed::{Closed, Fleet},
     config::Config,
     desk::{Around, Desk, RestoredDesk},
     device::{DeviceEvent, DeviceKind},
@@ -53,6 +54,7 @@ pub struct Kiosk {
     payments: Payments,
     counter: OrderCounter,
     desk: Desk,
+    closed: Closed,
     ids: IdMaker,
     /// What is to be recorded of what was found at start.
     found: Vec<(Who, Event)>,
@@ -90,6 +92,7 @@ impl Kiosk {
             payments: Payments::new(config.terminal),
             counter: OrderCounter::default(),
             desk: Desk::default(),
+            closed: Closed::default(),
             found: Vec::new(),
             last: Last::default(),
             backlog: VecDeque::new(),
@@ -155,8 +158,16 @@ impl Kiosk {
         if let Input::Device(DeviceEvent::SealerAnswers(answers)) = input {
             self.sealer_lost = !answers;
         }
+        self.closed.tick(now);
+        if let Input::Device(DeviceEvent::Fleet(word)) = input {
+            return self.told(now, word);
+        }
+        if self.closed.is_closed() && self.session.is_free() && is_a_guests(&input) {
+            return Vec::new();
+        }
         let charge = last.charge;
         let totals = totals_of(&input);
+        let is_closed = self.closed.is_closed();
         self.turn(now, totals, |session, desk, turn| match input {
             Input::Device(DeviceEvent::CommandEnded { attempt, outcome }) => {
                 let settled = turn.payments.ended(attempt, outcome, now);
@@ -189,7 +200,8 @@ impl Kiosk {
             }
             Input::Device(DeviceEvent::SealerAnswers(_)) => {}
             Input::Device(event) => {
-                if !desk.device(turn, session, &event) {
+                let closed = is_closed && session.is_free() && matches!(event, DeviceEvent::CardSeen { .. });
+                if !desk.device(turn, session, &event) && !closed {
                     session.take(turn, Input::Device(event));
                 }
             }
@@ -200,6 +212,12 @@ impl Kiosk {
             },
             other => session.take(turn, other),
         })
+    }
+
+    /// What the fleet tells this kiosk.
+    fn told(&mut self, now: Now, word: Fleet) -> Vec<Effect> {
+        self.closed.hear(word, now);
+        self.turn(now, None, |_, _, _| {})
     }
 
     /// A named person (`staff` is an id) has settled an unknown attempt. Empty where that attempt is not unresolved, or the
@@ -240,7 +258,21 @@ impl Kiosk {
     pub fn snapshot(&self, now: Now) -> Snapshot {
         let recovered = self.recovery.shown(now).filter(|_| self.session.is_free());
         let desk = self.desk.view(&self.payments, &self.config, self.catalogue.currency, now);
-        Snapshot { next_tick_ms: self.next_tick_ms(), recovered, desk, ..self.session.snapshot(&self.catalogue, &self.config) }
+        let says_its_name = self.closed.says_its_name() && self.session.is_free();
+        let (out_of_service, identify) = (self.is_out_of_service(), says_its_name.then(|| self.config.desk.till.clone()));
+        Snapshot {
+            next_tick_ms: self.next_tick_ms(),
+            recovered,
+            desk,
+            out_of_service,
+            identify,
+            ..self.session.snapshot(&self.catalogue, &self.config)
+        }
+    }
+
+    /// No guest is served any more, and none is at the screen.
+    pub fn is_out_of_service(&self) -> bool {
+        self.closed.is_closed() && self.session.is_free()
     }
 
     /// A new menu, in force from the next attract screen on, so that no price changes under a guest's eyes.
@@ -275,6 +307,7 @@ impl Kiosk {
             self.recovery.until_ms(),
             self.session.next_tick_ms(&self.config),
             self.desk.next_tick_ms(&self.config),
+            self.closed.next_tick_ms(),
         ];
         timers.into_iter().flatten().min()
     }
@@ -313,6 +346,9 @@ impl Kiosk {
             undo: Undo::default(),
         };
         decide(&mut self.session, &mut self.desk, &mut turn);
+        if self.closed.is_closed() {
+            self.session.close(&mut turn);
+        }
         let missed = turn.payments.missed_comparisons(turn.ids, now);
         turn.events.extend(missed);
         let at_checkout = self.session.stage() == Stage::Checkout && was_at != Stage::Checkout;
@@ -449,6 +485,23 @@ pub(crate) fn payment(session: &mut Session, turn: &mut Turn<'_>, settled: Optio
 /// A person must see to an order that is paid in part.
 pub(crate) fn open_parts(order: Id, attempt: Id) -> Event {
     Event::TaskRaised { task: order, kind: TaskKind::OpenParts, subject: attempt, staff: None }
+}
+
+/// What a guest does who comes to the kiosk.
+fn is_a_guests(input: &Input) -> bool {
+    match input {
+        Input::Intent(_) => true,
+        Input::Device(event) => matches!(
+            event,
+            DeviceEvent::Presence(_)
+                | DeviceEvent::Key(_)
+                | DeviceEvent::KeyHeld(_)
+                | DeviceEvent::BankCardSeen
+                | DeviceEvent::CardRefused(_)
+                | DeviceEvent::Identified { .. }
+        ),
+        _ => false,
+    }
 }
 
 /// The terminal's totals, where an input brings them.

@@ -42,6 +42,7 @@ pub mod basket;
 pub mod cash;
 pub mod catalogue;
 pub mod check;
+pub mod closed;
 pub mod config;
 pub mod desk;
 pub mod device;

@@ -3,6 +3,7 @@
 use crate::{
     adapters::{AgentSide, Look, Resolved},
     config::AgentPaths,
+    fleet::FleetDoor,
     guest::LookUp,
     verify::{CardKeys, Tap},
 };
@@ -10,7 +11,7 @@ use edge_db::{
     Outbox,
     link::{Answer, Ask, AskClient, AskServer, AskService},
 };
-use kiosk_core::device::Health;
+use kiosk_core::{closed::Fleet, device::Health};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -98,10 +99,16 @@ pub(crate) fn backend_at(ask: &Path) -> Look {
 }
 
 /// Answers the agent's questions until the returned service is dropped.
-pub(crate) fn answer_at(paths: &AgentPaths, outbox: Arc<Outbox>) -> io::Result<AskService> {
+pub(crate) fn answer_at(paths: &AgentPaths, outbox: Arc<Outbox>, fleet: FleetDoor) -> io::Result<AskService> {
     AskServer::bind(&paths.answer, &paths.uids)?.serve(move |ask| match ask {
         Ask::Ping => Answer::Done,
         Ask::OpenLog { log } => open_log(&outbox, log),
+        Ask::Lock { locked } => fleet.tell(Fleet::Lock(locked)),
+        Ask::Identify => fleet.tell(Fleet::Identify),
+        Ask::StopSelling => fleet.stop_selling(),
+        Ask::Restart => fleet.restart(),
+        Ask::Screenshot { path } => fleet.screenshot(&path),
+        Ask::Wipe => fleet.wipe(),
         // What a visitor left in kiosk.db is not erased by this version, and it does not say that it were.
         _ => Answer::Unavailable,
     })
@@ -176,7 +183,9 @@ mod tests {
         let path = dir.path().join("kiosk.ask");
         let paths =
             AgentPaths { ask: path.clone(), wake: path.clone(), agent_db: path.clone(), answer: path.clone(), uids: Vec::new() };
-        let _service = answer_at(&paths, outbox.clone()).unwrap();
+        let (to_loop, _inbox) = crate::mailbox::mailbox();
+        let door = FleetDoor { to_loop, status: Arc::default(), camera: Arc::default(), pictures: dir.path().to_owned() };
+        let _service = answer_at(&paths, outbox.clone(), door).unwrap();
         let mut agent = AskClient::new(&path);
         let old = outbox.log().unwrap().log;
         for _ in 0..2 {

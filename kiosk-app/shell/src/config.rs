@@ -9,10 +9,11 @@
 //! board = "board.toml"             # board-config: display, reader, terminal, printer, microcontroller
 //! content = "shop"                 # folder with menu/, theme.toml, shop.toml, pictures
 //!
-//! [cem]
-//! tenant_key_file = "tenant.key"   # 32 bytes as 64 hex digits, mode 0600
+//! [cem]                            # an enrolled device is given all of this by its agent, and needs no file of it
+//! tenant_key_file = "tenant.key"   # 32 bytes as 64 hex digits, mode 0600; may be left out where there is an [agent]
 //! tenant_key_version = 1           # written in front of each card token; default 1
 //! profile_keys = [{ id = "2026-1", public = "<64 hex digits>" }]
+//! roster_keys = []                 # whose signature on the staff list counts, written as above
 //!
 //! [agent]                          # optional: without it nobody is looked up
 //! ask = "run/agent.sock"           # 'who is this card?'
@@ -26,12 +27,13 @@
 //! still_there_s = 15
 //! ```
 //!
-//! `[cards]`, optional: see [`CardPolicy`].
+//! `[cards]`, optional: see [`CardPolicy`]. `[desk]`, optional: see [`DeskSettings`].
 //!
 //! A key that is not listed here is an error that names file, line and key. Relative paths are taken from the folder of
 //! the file itself, so that a kiosk's folder can be moved.
 
 use crate::cards::{CardPolicy, RawCards};
+use crate::counter::{DeskSettings, RawDesk};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use ed25519_dalek::VerifyingKey;
 use edge_db::link::uid_of;
@@ -66,10 +68,12 @@ pub struct KioskConfig {
     pub board: PathBuf,
     /// The shop's content.
     pub content: PathBuf,
-    /// Key that makes pseudonyms out of cards.
-    pub tenant_key: TenantKey,
-    /// Keys whose signature on a profile counts.
+    /// Key that makes pseudonyms out of cards; `None` where only the agent has it.
+    pub tenant_key: Option<TenantKey>,
+    /// Keys whose signature on a profile counts, beside those that the agent was given.
     pub profile_keys: Vec<ProfileKey>,
+    /// Keys whose signature on a staff list counts, beside those that the agent was given.
+    pub roster_keys: Vec<ProfileKey>,
     /// The sync agent, `None` where none runs.
     pub agent: Option<AgentPaths>,
     /// Time-outs of a visit.
@@ -78,6 +82,10 @@ pub struct KioskConfig {
     pub receipt: Receipts,
     /// Which cards are taken, and what they may do.
     pub cards: CardPolicy,
+    /// How the shop's own people work here.
+    pub desk: DeskSettings,
+    /// The config itself, the keys that it names, and the staff list beside the data: what goes when this device is retired.
+    pub own_files: Vec<PathBuf>,
 }
 
 /// What a kiosk does in the shop.
@@ -112,7 +120,7 @@ impl std::fmt::Debug for TenantKey {
     }
 }
 
-/// An Ed25519 public key that signs visitor profiles.
+/// An Ed25519 public key that signs visitor profiles or staff lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileKey {
     /// Key id as in the envelope.
@@ -182,6 +190,7 @@ struct RawConfig {
     data: PathBuf,
     board: PathBuf,
     content: PathBuf,
+    #[serde(default)]
     cem: RawCem,
     agent: Option<RawAgent>,
     #[serde(default)]
@@ -190,16 +199,17 @@ struct RawConfig {
     receipt: Receipts,
     #[serde(default)]
     cards: RawCards,
+    #[serde(default)]
+    desk: RawDesk,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct RawCem {
-    tenant_key_file: PathBuf,
-    #[serde(default = "default_key_version")]
-    tenant_key_version: u32,
-    #[serde(default)]
+    tenant_key_file: Option<PathBuf>,
+    tenant_key_version: Option<u32>,
     profile_keys: Vec<RawProfileKey>,
+    roster_keys: Vec<RawProfileKey>,
 }
 
 #[derive(Deserialize)]
@@ -224,10 +234,6 @@ fn default_letter() -> char {
     'A'
 }
 
-fn default_key_version() -> u32 {
-    1
-}
-
 impl KioskConfig {
     /// Reads and checks a config file, and the tenant key that it names.
     ///
@@ -235,9 +241,11 @@ impl KioskConfig {
     /// A sentence that names the file, the line and the key where there is one, and says what to do.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let (text, raw) = read_strict(path)?;
+        let (text, raw): (String, RawConfig) = read_strict(path)?;
         let from = path.parent().unwrap_or(Path::new(""));
-        Self::check(raw, from).map_err(|Fault { key, why }| anyhow!("{}:{}: {key}: {why}", path.display(), line_of(&text, key)))
+        let own_files = raw.own_files(path, from);
+        let loaded = Self::check(raw, from).map(|config| Self { own_files, ..config });
+        loaded.map_err(|Fault { key, why }| anyhow!("{}:{}: {key}: {why}", path.display(), line_of(&text, key)))
     }
 
     /// The `source` of every event of this device.
@@ -268,12 +276,14 @@ impl KioskConfig {
         check_range("session.idle_s", raw.session.idle_s, 5, 600)?;
         check_range("session.still_there_s", raw.session.still_there_s, 3, 120)?;
         check_range("session.done_s", raw.session.done_s, 3, 120)?;
-        let bytes = read_tenant_key(&from.join(&raw.cem.tenant_key_file))?;
+        let tenant_key = tenant_key(&raw.cem, from, raw.agent.is_some())?;
         if raw.cards.address.as_deref().is_some_and(|base| crate::issue::address(base).is_none()) {
             let why = "is no host and path that fits on a card, such as 'cem.example/t'".to_owned();
             return Err(Fault::new("cards.address", why));
         }
         let picc_key = raw.cards.picc_key_file.as_ref().map(|file| read_picc_key(&from.join(file))).transpose()?;
+        let pepper = raw.desk.pin_pepper_file.as_ref().map(|file| read_pepper(&from.join(file))).transpose()?;
+        let desk = raw.desk.settings(&raw.device, pepper).map_err(|(key, why)| Fault::new(key, why))?;
         let data = from.join(raw.data);
         let uids = raw.agent.as_ref().map(|agent| who_may_ask(&agent.users)).transpose()?.unwrap_or_default();
         Ok(Self {
@@ -283,8 +293,9 @@ impl KioskConfig {
             letter: raw.letter,
             board: from.join(raw.board),
             content: from.join(raw.content),
-            tenant_key: TenantKey { version: raw.cem.tenant_key_version, bytes },
-            profile_keys: check_profile_keys(&raw.cem.profile_keys)?,
+            tenant_key,
+            profile_keys: check_keys("cem.profile_keys", &raw.cem.profile_keys)?,
+            roster_keys: check_keys("cem.roster_keys", &raw.cem.roster_keys)?,
             agent: raw.agent.map(|agent| AgentPaths {
                 ask: from.join(agent.ask),
                 wake: from.join(agent.wake),
@@ -295,8 +306,18 @@ impl KioskConfig {
             session: raw.session,
             receipt: raw.receipt,
             cards: raw.cards.with_key(picc_key),
+            desk,
+            own_files: Vec::new(),
             data,
         })
+    }
+}
+
+impl RawConfig {
+    fn own_files(&self, config: &Path, from: &Path) -> Vec<PathBuf> {
+        let keys = [&self.cem.tenant_key_file, &self.cards.picc_key_file, &self.desk.pin_pepper_file];
+        let keys = keys.into_iter().flatten().map(|file| from.join(file));
+        keys.chain([from.join(&self.data).join("staff.json"), config.to_owned()]).collect()
     }
 }
 
@@ -364,8 +385,8 @@ fn check_range(key: &'static str, value: Option<u32>, min: u32, max: u32) -> std
     }
 }
 
-fn check_profile_keys(raw: &[RawProfileKey]) -> std::result::Result<Vec<ProfileKey>, Fault> {
-    let fault = |why| Fault::new("cem.profile_keys", why);
+fn check_keys(key: &'static str, raw: &[RawProfileKey]) -> std::result::Result<Vec<ProfileKey>, Fault> {
+    let fault = |why| Fault::new(key, why);
     if raw.len() > PROFILE_KEYS {
         return Err(fault(format!("{} keys; at most {PROFILE_KEYS}", raw.len())));
     }
@@ -379,6 +400,17 @@ fn check_profile_keys(raw: &[RawProfileKey]) -> std::result::Result<Vec<ProfileK
             Ok(ProfileKey { id: key.id.clone(), public })
         })
         .collect()
+}
+
+/// The key of the file that is named; none where the agent of an enrolled device is to give it.
+fn tenant_key(cem: &RawCem, from: &Path, agent: bool) -> std::result::Result<Option<TenantKey>, Fault> {
+    let Some(file) = &cem.tenant_key_file else {
+        let why = "is missing. Name the file with the company's tenant key, or add the table [agent]: an enrolled device's \
+                   agent has it";
+        return if agent { Ok(None) } else { Err(Fault::new("cem.tenant_key_file", why.to_owned())) };
+    };
+    let bytes = read_tenant_key(&from.join(file))?;
+    Ok(Some(TenantKey { version: cem.tenant_key_version.unwrap_or(1), bytes }))
 }
 
 fn read_tenant_key(path: &Path) -> std::result::Result<[u8; 32], Fault> {
@@ -418,6 +450,13 @@ fn read_picc_key(path: &Path) -> std::result::Result<card_auth::Key, Fault> {
         fault(format!("{why}. Copy `picc.key` of the CEM backend there (32 hex digits, mode 0600), or leave the line out"))
     })?;
     card_auth::Key::from_hex(text.trim()).ok_or_else(|| fault(format!("{shown} must hold 32 hex digits and nothing else")))
+}
+
+/// The secret that PIN hashes are made with.
+fn read_pepper(path: &Path) -> std::result::Result<[u8; 32], Fault> {
+    let fault = |why| Fault::new("desk.pin_pepper_file", why);
+    let text = read_secret(path).map_err(|why| fault(format!("{why}. Leave the line out where the agent is enrolled")))?;
+    hex32(text.trim()).ok_or_else(|| fault(format!("{} must hold 64 hex digits and nothing else", path.display())))
 }
 
 /// A small file that nobody else may read.
@@ -493,7 +532,7 @@ idle_s = 30
         assert_eq!(config.source(), "/stores/s-001/devices/k-01");
         assert_eq!(config.kiosk_db(), dir.path().join("data/kiosk.db"));
         assert_eq!(config.board, Path::new("/etc/board.toml"));
-        assert_eq!(config.tenant_key.bytes, [0xab; 32]);
+        assert_eq!(config.tenant_key.as_ref().map(|key| key.bytes), Some([0xab; 32]));
         assert_eq!(config.profile_keys[0].public.as_bytes()[..2], [0xd7, 0x5a]);
         assert_eq!(config.session.idle_s, Some(30));
         assert!(!format!("{config:?}").contains("171"), "the key must not show in Debug output");
@@ -519,6 +558,28 @@ idle_s = 30
         fs::remove_file(dir.path().join("tenant.key")).unwrap();
         let said = refusal(dir.path());
         assert!(said.contains("tenant.key is missing. Copy the tenant key"), "{said}");
+    }
+
+    #[test]
+    fn without_a_tenant_key_there_must_be_an_agent_that_has_it() {
+        let bare = GOOD.replace("tenant_key_file = \"tenant.key\"\n", "");
+        let dir = folder(&bare);
+        assert!(KioskConfig::load(dir.path().join("kiosk.toml")).unwrap().tenant_key.is_none());
+        let alone = bare.replace("[agent]\nask = \"ask.sock\"\nwake = \"wake.sock\"\nagent_db = \"agent.db\"\n", "");
+        let said = refusal(folder(&alone).path());
+        assert!(said.contains("cem.tenant_key_file: is missing. Name the file"), "{said}");
+    }
+
+    #[test]
+    fn the_desks_settings_and_its_pepper_are_read() {
+        let dir =
+            folder(&format!("{GOOD}[desk]\nidle_s = 120\npin_pepper_file = \"pepper.key\"\n[desk.may]\nvoid = \"staff\"\n"));
+        let pepper = dir.path().join("pepper.key");
+        assert!(refusal(dir.path()).contains("desk.pin_pepper_file"));
+        fs::write(&pepper, "cd".repeat(32)).unwrap();
+        fs::set_permissions(&pepper, fs::Permissions::from_mode(0o600)).unwrap();
+        let desk = KioskConfig::load(dir.path().join("kiosk.toml")).unwrap().desk;
+        assert_eq!((desk.desk.idle_ms, desk.pin_pepper.map(|pepper| pepper[0])), (120_000, Some(0xcd)));
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! From a signed profile to the guest that the core greets.
 //!
-//! A profile counts where its envelope is signed by a configured key, was made for this store and this card, has not
+//! A profile counts where its envelope is signed by a key that this kiosk believes, was made for this store and this card, has not
 //! expired, and is not older than the last one seen of that visitor.
 
-use crate::{clock::Clock, config::ProfileKey, words};
+use crate::{clock::Clock, keys::KeyRing, words};
 use cem_contract::{Envelope, IssuedProfile, PROFILE_PAYLOAD_TYPE, time::parse_rfc3339};
-use ed25519_dalek::VerifyingKey;
 use kiosk_core::device::{Consent, Guest, UsualItem};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,7 +22,7 @@ pub(crate) type Found = Option<Option<Guest>>;
 
 /// Judges profiles.
 pub(crate) struct LookUp {
-    keys: Vec<VerifyingKey>,
+    keys: KeyRing,
     store: String,
     clock: Arc<dyn Clock>,
     versions: BTreeMap<String, u64>,
@@ -31,8 +30,8 @@ pub(crate) struct LookUp {
 
 impl LookUp {
     /// For profiles made for `store`.
-    pub(crate) fn new(keys: &[ProfileKey], store: String, clock: Arc<dyn Clock>) -> Self {
-        Self { keys: keys.iter().map(|key| key.public).collect(), store, clock, versions: BTreeMap::new() }
+    pub(crate) fn new(keys: KeyRing, store: String, clock: Arc<dyn Clock>) -> Self {
+        Self { keys, store, clock, versions: BTreeMap::new() }
     }
 
     /// A profile that the agent has answered with: just made, or out of its own cache.
@@ -73,7 +72,7 @@ impl LookUp {
     fn judge(&mut self, envelope: &str, token: &str) -> Result<IssuedProfile, String> {
         let envelope: Envelope = serde_json::from_str(envelope).map_err(|_| "not an envelope".to_owned())?;
         let profile: IssuedProfile =
-            envelope.verify(PROFILE_PAYLOAD_TYPE, &self.keys).map_err(|error| error.to_string())?.into_inner();
+            envelope.verify(PROFILE_PAYLOAD_TYPE, &self.keys.now().profiles).map_err(|error| error.to_string())?.into_inner();
         if profile.store != self.store {
             return Err("made for another store".to_owned());
         }
@@ -137,7 +136,7 @@ pub(crate) use tests::test_profile;
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::clock::VirtualClock;
+    use crate::{clock::VirtualClock, keys::Keys};
     use cem_contract::{Profile, time::rfc3339};
     use ed25519_dalek::SigningKey;
     use kiosk_core::{ClockQuality, Now};
@@ -179,8 +178,8 @@ mod tests {
     fn look_up() -> (LookUp, VirtualClock) {
         let clock = VirtualClock::new(Now { mono_ms: 0, utc_ms: Some(NOW), offset_min: 0, quality: ClockQuality::Synced });
         let public = SigningKey::from_bytes(&[7; 32]).verifying_key();
-        let keys = [ProfileKey { id: "a".into(), public }];
-        (LookUp::new(&keys, "s-001".into(), Arc::new(clock.clone())), clock)
+        let keys = KeyRing::new(Keys { profiles: vec![public], ..Keys::default() });
+        (LookUp::new(keys, "s-001".into(), Arc::new(clock.clone())), clock)
     }
 
     #[test]

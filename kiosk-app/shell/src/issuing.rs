@@ -3,6 +3,7 @@
 use crate::{
     KioskConfig, SystemClock,
     issue::{AgentOffice, Bench, Issuer, Job, address},
+    keys::KeyAsker,
     start,
 };
 use anyhow::{Context as _, Result, bail, ensure};
@@ -97,11 +98,13 @@ pub fn issue(config: &KioskConfig, order: &IssueOrder, stop: &AtomicBool, mut sa
     let board = BoardConfig::load(&config.board)?;
     let mut reader =
         open_reader(&board).with_context(|| format!("{} names no reader; give it a [reader] table", config.board.display()))?;
-    let staff = sign_in(config, order)?;
+    let shared = start::Shared::new(config);
+    KeyAsker::new(&agent.ask, shared.ring.clone()).at_start();
+    let staff = sign_in(config, &shared, order)?;
     let bench = Bench::default();
     bench.put(Some(Job::new(staff, order.visitor.clone(), order.replaces, order.count)));
     let office = Box::new(AgentOffice::new(&agent.ask));
-    let mut issuer = Issuer { office, pseudonyms: start::pseudonyms(config), template, bench: bench.clone() };
+    let mut issuer = Issuer { office, pseudonyms: start::pseudonyms(&shared), template, bench: bench.clone() };
     let mut line = IssueLine { of: order.count, ..IssueLine::default() };
     while let Some(job) = bench.job().filter(|_| !stop.load(Ordering::Relaxed)) {
         match reader.next(WAIT) {
@@ -122,9 +125,9 @@ pub fn issue(config: &KioskConfig, order: &IssueOrder, stop: &AtomicBool, mut sa
     Ok(())
 }
 
-fn sign_in(config: &KioskConfig, order: &IssueOrder) -> Result<String> {
+fn sign_in(config: &KioskConfig, shared: &start::Shared, order: &IssueOrder) -> Result<String> {
     let clock: Arc<dyn crate::Clock> = Arc::new(SystemClock::new());
-    let mut door = start::door(config, start::open_outbox(config)?, &clock);
+    let mut door = start::door(config, shared, start::open_outbox(config)?, &clock);
     let credential = Credential::Pin { staff: order.staff.clone(), pin: order.pin.clone() };
     match door.sign_in(&credential) {
         SignInResult::Welcome(person) => {

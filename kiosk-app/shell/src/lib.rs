@@ -9,7 +9,8 @@
 //! ```
 //!
 //! - [`Shell`] runs a kiosk: one queue, one loop, one named thread a device (`terminal`, `printer`, `reader`, `board`,
-//!   `identify`, `backend`, `desk`, `fiscal`) and `content`, which watches the shop's folder.
+//!   `identify`, `backend`, `desk`, `fiscal`), `keys`, which asks the agent for this device's keys, and `content`, which
+//!   watches the shop's folder.
 //! - [`Engine`] is the same without threads and clock, for tests and replays: [`Engine::handle`] carries out law 1, record,
 //!   then act. [`replay`] makes one for baskets that were sold elsewhere.
 //! - [`Recorder`] turns domain events into wire events and rows.
@@ -45,15 +46,19 @@ pub mod check;
 mod clock;
 mod config;
 mod content;
+mod counter;
 mod desk;
 mod engine;
+mod fleet;
 mod guest;
 mod issue;
 mod issuing;
 mod journal;
+mod keys;
 mod mailbox;
 mod outbox;
 mod page;
+mod proof;
 mod pseudonym;
 mod record;
 pub mod setup;
@@ -69,7 +74,9 @@ pub use cards::{CardPolicy, Right};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use config::{AgentPaths, KioskConfig, ProfileKey, Receipts, Role, SessionTimes, TenantKey};
 pub use content::Content;
+pub use counter::DeskSettings;
 pub use engine::{Counts, Dead, Durability, Engine, Errand, NoPorts, Ports};
+pub use fleet::{Camera, is_impersonal};
 pub use issuing::{IssueLine, IssueOrder, issue, read_pin};
 pub use journal::{Journal, JournalError, Wait};
 pub use kiosk_devices::{BoardConfig, board::Side as MountedAt};

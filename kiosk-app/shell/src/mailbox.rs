@@ -21,6 +21,8 @@ pub(crate) enum Message {
     Input(Input),
     /// New content is at hand.
     Content(Box<crate::content::Content>),
+    /// Finish, delete everything that this kiosk recorded and was given, say so, and end.
+    Wipe(SyncSender<()>),
     /// Finish: no new sale, wait for a payment in flight, then end.
     Stop,
 }

@@ -9,7 +9,7 @@
 //!
 //! The mapping is written by hand, because domain types may change and wire types may not.
 
-use crate::{desk, page::Pages, words};
+use crate::{desk, page::Pages, proof::Proofs, words};
 use cem_contract::{NewEvent, data, kinds};
 use edge_db::{AttemptNote, AttemptRow, AttemptState, Class, Commit, OrderCounter, OrderRow, OrderState, TerminalRow};
 use kiosk_core::{
@@ -53,6 +53,7 @@ pub struct Recorder {
     who: Recording,
     ids: IdMaker,
     orders: VecDeque<OrderRow>,
+    proofs: Proofs,
 }
 
 /// How much a record matters when room is short: what begins a sale makes the whole record one, because it may still be
@@ -83,7 +84,12 @@ pub(crate) fn class_of(events: &[Event]) -> Class {
 impl Recorder {
     /// With no order at hand.
     pub fn new(who: Recording) -> Self {
-        Self { ids: IdMaker::new(who.seed), who, orders: VecDeque::new() }
+        Self { ids: IdMaker::new(who.seed), who, orders: VecDeque::new(), proofs: Proofs::default() }
+    }
+
+    /// With the proofs of those who sign in.
+    pub(crate) fn with_proofs(self, proofs: Proofs) -> Self {
+        Self { proofs, ..self }
     }
 
     /// An order from before the start whose state may still change.
@@ -98,11 +104,20 @@ impl Recorder {
             let wire = self.wire(event, currency);
             let data = wire.as_ref().map_or(&Value::Null, |(_, data)| data);
             self.rows(event, data, record, currency, &mut commit);
-            if let Some((kind, data)) = wire {
+            if let Some((kind, mut data)) = wire {
+                self.prove(event, &mut data, record.at);
                 commit.events.push(self.envelope(kind, data, record));
             }
         }
         commit
+    }
+
+    /// What staff did goes with the proof that they had signed in here, where there is one.
+    fn prove(&self, event: &Event, data: &mut Value, at: Now) {
+        let (Event::StaffSignedIn { staff } | Event::StaffApproved { staff, .. }) = event else { return };
+        if let (Some(proof), Value::Object(data)) = (self.proofs.of(staff, at.utc_ms), data) {
+            data.insert("proof".to_owned(), proof.into());
+        }
     }
 
     fn envelope(&mut self, kind: &str, data: Value, record: &Record) -> NewEvent {
@@ -145,7 +160,7 @@ impl Recorder {
             Event::ItemViewed { sku } => (kinds::ITEM_VIEWED, data::ItemViewed { sku: Some(sku.clone()) }.to_value()),
             Event::BasketChanged { action, line, by } => (kinds::BASKET_CHANGED, basket(*action, line, *by, currency)),
             Event::OrderPlaced(order) => {
-                let page = self.who.pages.as_ref().map(|pages| pages.hash(order.order));
+                let page = self.who.pages.as_ref().and_then(|pages| pages.hash(order.order));
                 (kinds::ORDER_PLACED, data::OrderPlaced { page, ..placed(order, currency) }.to_value())
             }
             Event::OrderProgressed { order, state } => (kinds::ORDER_PROGRESSED, progressed(*order, *state)),
@@ -401,12 +416,12 @@ fn problem_shown(problem: Problem, stage: Stage) -> Value {
 }
 
 fn signed_in(staff: &str) -> Value {
-    data::Staff { staff: staff.to_owned(), subject: None, reason: None, amount: None }.to_value()
+    data::Staff { staff: staff.to_owned(), subject: None, reason: None, amount: None, proof: None }.to_value()
 }
 
 fn approved(staff: &str, act: &str, subject: &str, amount: Option<data::Money>) -> Value {
     let subject = Some(subject.to_owned()).filter(|subject| !subject.is_empty());
-    data::Staff { staff: staff.to_owned(), subject, reason: Some(act.to_owned()), amount }.to_value()
+    data::Staff { staff: staff.to_owned(), subject, reason: Some(act.to_owned()), amount, proof: None }.to_value()
 }
 
 fn overridden(event: &Event, currency: Currency) -> Value {

@@ -4,9 +4,10 @@ use crate::{
     adapters::{Fitted, Hands, SharedCurrency, Waking, Wires},
     agent,
     clock::{Clock, SystemClock},
-    config::KioskConfig,
+    config::{AgentPaths, KioskConfig},
     content::{self, Content, Shown},
     engine::{Dead, Engine},
+    fleet::{Camera, FleetDoor, Status, wipe_files},
     journal::Journal,
     mailbox::{Mailbox, Message, Refused, Sender, mailbox},
     outbox::OutboxJournal,
@@ -21,8 +22,9 @@ use kiosk_devices::BoardConfig;
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, channel},
     },
@@ -56,12 +58,19 @@ pub struct Shell {
 }
 
 /// What the screen holds: the way in, and what to draw with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ShellHandle {
     sender: Sender,
     beats: Arc<AtomicU64>,
     content: Shown,
     board: Arc<BoardConfig>,
+    camera: Arc<OnceLock<Camera>>,
+}
+
+impl std::fmt::Debug for ShellHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ShellHandle").field("beats", &self.beats()).finish_non_exhaustive()
+    }
 }
 
 impl Shell {
@@ -83,13 +92,13 @@ impl Shell {
     pub fn start_with(config: KioskConfig, clock: Arc<dyn Clock>, sink: Sink) -> Result<Self> {
         let (content, known) = content::open(&config.content)?;
         let board = Arc::new(BoardConfig::load(&config.board)?);
-        let disk = start::open(&config, &board, &content)?;
+        let shared = start::Shared::new(&config);
+        let disk = start::open(&config, &shared, &board, &content)?;
         let currency = SharedCurrency::new(Mutex::new(content.catalogue.currency));
         let shown = Shown::new(RwLock::new(Arc::new(content)));
-        let bench = crate::issue::Bench::default();
-        let desk = start::desk_side(&config, &bench, disk.outbox.clone(), &clock);
+        let desk = start::desk_side(&config, &shared, disk.outbox.clone(), &clock);
         let (fiscal, wake) = start::fiscal_side(&config, &board, &disk.outbox).unzip();
-        let fitted = start::fit(&config, &bench, &board, &shown, &clock, &disk.outbox, fiscal)?;
+        let fitted = start::fit(&config, &shared, &board, &shown, &clock, &disk.outbox, fiscal)?;
         let fitted = Fitted { desk: Some(desk), ..fitted };
         let (sender, inbox) = mailbox();
         let stopping = Stopping::default();
@@ -98,7 +107,14 @@ impl Shell {
         let wires = Wires::new(sender.clone(), stopping.clone(), end).counting(beats.clone());
         let hands = Hands::start(fitted, &wires, currency.clone()).context("the adapters could not be started")?;
         content::watch(known, wires).context("the content could not be watched")?;
-        let asked = config.agent.as_ref().map(|agent| agent::answer_at(agent, disk.outbox.clone())).transpose();
+        let (status, camera) = (Arc::<Status>::default(), Arc::<OnceLock<Camera>>::default());
+        let door = |agent: &AgentPaths| FleetDoor {
+            to_loop: sender.clone(),
+            status: status.clone(),
+            camera: camera.clone(),
+            pictures: agent.answer.parent().map(Path::to_owned).unwrap_or_default(),
+        };
+        let asked = config.agent.as_ref().map(|agent| agent::answer_at(agent, disk.outbox.clone(), door(agent))).transpose();
         let asked = asked.context("agent.answer: the socket cannot be made")?;
         let journal: Box<dyn Journal> = Box::new(OutboxJournal::new(disk.outbox));
         let journal = match wake {
@@ -106,8 +122,9 @@ impl Shell {
             None => journal,
         };
         let engine = Engine::new(disk.kiosk, disk.recorder, journal, Box::new(hands));
-        let handle = ShellHandle { sender, beats: beats.clone(), content: shown.clone(), board };
-        let work = Loop { engine, inbox, clock, sink, beats, shown, currency, pending: None, last: None };
+        let handle = ShellHandle { sender, beats: beats.clone(), content: shown.clone(), board, camera };
+        let wiped = Wiped { kiosk_db: config.kiosk_db(), own: config.own_files.clone() };
+        let work = Loop { engine, inbox, clock, sink, beats, shown, currency, status, wiped, pending: None, last: None };
         let thread = thread::Builder::new().name("shell".to_owned()).spawn(move || run_to_the_end(work))?;
         Ok(Self { handle, stopping, thread: Some(thread), alive, _asked: asked })
     }
@@ -159,6 +176,11 @@ impl ShellHandle {
     /// As [`ShellHandle::send`].
     pub fn desk(&self, intent: DeskIntent) -> std::result::Result<(), Refused> {
         self.sender.touch(Input::Desk(intent))
+    }
+
+    /// Whoever has the screen gives a way to make a picture of it. The first counts.
+    pub fn set_camera(&self, camera: Camera) {
+        let _ = self.camera.set(camera);
     }
 
     /// Touches that were refused since the start.
@@ -213,9 +235,18 @@ struct Loop {
     beats: Arc<AtomicU64>,
     shown: Shown,
     currency: SharedCurrency,
+    status: Arc<Status>,
+    wiped: Wiped,
     /// Content that the core has been given and not put in force yet.
     pending: Option<Arc<Content>>,
     last: Option<Arc<Snapshot>>,
+}
+
+/// What a wipe deletes.
+#[derive(Default)]
+struct Wiped {
+    kiosk_db: PathBuf,
+    own: Vec<PathBuf>,
 }
 
 fn run_to_the_end(mut work: Loop) {
@@ -237,6 +268,13 @@ impl Loop {
                 None => {}
                 Some(Message::Input(input)) => self.step(input)?,
                 Some(Message::Content(content)) => self.take(*content)?,
+                Some(Message::Wipe(done)) => {
+                    self.wind_up()?;
+                    wipe_files(&self.wiped.kiosk_db, &self.wiped.own);
+                    tracing::warn!("this kiosk was retired: everything that it recorded and was given is deleted");
+                    let _ = done.send(());
+                    return Ok(());
+                }
                 Some(Message::Stop) => break,
             }
         }
@@ -261,7 +299,9 @@ impl Loop {
         engine.handle_shown(now, input, &mut |kiosk| {
             put_in_force(kiosk, pending, shown, currency);
             publish(kiosk.snapshot(now), last, sink);
-        })
+        })?;
+        self.status.say(self.engine.kiosk().is_out_of_service() && !self.engine.money_in_flight());
+        Ok(())
     }
 
     fn take(&mut self, content: Content) -> Result<(), Dead> {
@@ -317,7 +357,6 @@ mod tests {
     use kiosk_core::{
         ClockQuality, Command, CommandOutcome, Config, DeviceEvent, Id, Minor, Paper, Service, Signal, Stage, Tender,
     };
-    use std::path::Path;
 
     /// A journal and a terminal that remember.
     #[derive(Clone, Default)]
@@ -385,6 +424,8 @@ mod tests {
             beats: Arc::default(),
             shown: Shown::new(RwLock::new(Arc::new(content))),
             currency,
+            status: Arc::default(),
+            wiped: Wiped::default(),
             pending: None,
             last: None,
         };
@@ -423,6 +464,28 @@ mod tests {
     }
 
     #[test]
+    fn a_retired_kiosk_ends_its_payment_and_deletes_its_files_before_it_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kiosk_db, key) = (folder.path().join("kiosk.db"), folder.path().join("tenant.key"));
+        for path in [&kiosk_db, &key] {
+            std::fs::write(path, "x").unwrap();
+        }
+        let (mut work, sender, world, shown) = a_loop(demo());
+        work.wiped = Wiped { kiosk_db: kiosk_db.clone(), own: vec![key.clone()] };
+        let waiting = thread::spawn(move || work.run());
+        order(&sender, Tender::Card);
+        assert!(shown.iter().any(|snapshot| snapshot.stage == Stage::Paying));
+        let (done, wiped) = std::sync::mpsc::sync_channel(1);
+        sender.message(Message::Wipe(done)).unwrap();
+        assert!(kiosk_db.exists(), "money first");
+        let (attempt, amount) = world.charge.lock().unwrap().unwrap();
+        sender.device(DeviceEvent::CommandEnded { attempt, outcome: CommandOutcome::approved(amount, 3, "") }).unwrap();
+        wiped.recv().unwrap();
+        assert!(!kiosk_db.exists() && !key.exists());
+        waiting.join().unwrap().unwrap();
+    }
+
+    #[test]
     fn a_new_menu_and_its_pictures_come_into_force_together_at_the_next_attract_screen() {
         let (mut work, sender, _, _shown) = a_loop(demo());
         let old = work.shown.read().unwrap().clone();
@@ -432,7 +495,7 @@ mod tests {
             match message {
                 Message::Input(input) => work.step(input).unwrap(),
                 Message::Content(content) => work.take(*content).unwrap(),
-                Message::Stop => unreachable!("nobody stops it"),
+                Message::Stop | Message::Wipe(_) => unreachable!("nobody stops it"),
             }
         }
         assert!(Arc::ptr_eq(&old, &work.shown.read().unwrap()), "a visit keeps the menu that it began with");

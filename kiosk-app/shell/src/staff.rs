@@ -1,19 +1,18 @@
 //! Whether somebody works here: the roster that the agent brought, or the sealed file beside the config, and PINs.
 //!
-//! - A roster counts where a configured key signed it for this store. Of two the newer counts. Changes made on this device
+//! - A roster counts where a key that this kiosk believes signed it for this store. Of two the newer counts. Changes made on this device
 //!   count at once.
 //! - A try is on disk before its PIN is looked at, so that no restart and no power cut gives a free one. Numbers that nobody
 //!   has are counted together, and cost the same time.
 //! - The log says that a PIN was wrong and how often, never which or whose.
 
-use crate::clock::Clock;
+use crate::{clock::Clock, keys::KeyRing};
 use cem_contract::{
     Envelope,
     pin::{self, SALT_BYTES},
     staff::{StaffAction, StaffChange, StaffMember, StaffRefused, StaffRole, StaffRoster},
     time::rfc3339,
 };
-use ed25519_dalek::VerifyingKey;
 use edge_db::{
     Class, Commit, Outbox, StaffRow, TillRows,
     link::{Answer, Ask, AskClient},
@@ -29,6 +28,8 @@ use uuid::Uuid;
 const ROSTER_BYTES: u64 = 1 << 20;
 /// How long the agent may take to keep a change.
 const CHANGE_BUDGET: Duration = Duration::from_secs(2);
+/// How long the agent may take to sign that somebody signed in.
+const PROOF_BUDGET: Duration = Duration::from_millis(500);
 /// Tries of numbers that nobody has.
 const NOBODY: &str = "";
 /// A hash that no PIN fits: what a number that nobody has is checked against, so that it takes as long.
@@ -38,13 +39,11 @@ const NO_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAA
 pub(crate) struct StaffDoor {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) store: String,
-    pub(crate) keys: Vec<VerifyingKey>,
+    pub(crate) ring: KeyRing,
     /// The agent's file and socket.
     pub(crate) agent: Option<(PathBuf, PathBuf)>,
     /// The sealed roster beside the config.
     pub(crate) file: PathBuf,
-    /// The store's secret that PIN hashes are made with; empty where there is none.
-    pub(crate) pepper: Vec<u8>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started_mono_ms: u64,
     pub(crate) tries: BTreeMap<String, Tries>,
@@ -56,6 +55,11 @@ impl StaffDoor {
         let Some(now) = self.clock.now().utc_ms else { return Vec::new() };
         let roster = self.roster().unwrap_or_default();
         roster.members.into_iter().filter(|member| member.check(now).is_ok()).filter_map(|member| member.badge).collect()
+    }
+
+    /// Whether the fleet has locked this device; `None` where the agent's file does not say.
+    pub(crate) fn is_locked(&self) -> Option<bool> {
+        edge_db::is_locked(&self.agent.as_ref()?.0).ok()
     }
 
     /// Judges what was shown.
@@ -78,6 +82,10 @@ impl StaffDoor {
 
     fn try_pin(&mut self, now: Now, member: Option<&StaffMember>, pin: &Pin) -> SignInResult {
         let key = member.map_or(NOBODY, |member| member.staff.as_str()).to_owned();
+        if self.ring.now().peppers.is_empty() {
+            // Nobody's PIN can be judged before the agent has brought the pepper: that is no wrong try.
+            return SignInResult::NoRoster;
+        }
         let Some(tries) = self.tries_of(&key) else { return SignInResult::CannotRecord };
         let pause_ms = tries.pause_ms(now, self.started_mono_ms);
         if pause_ms > 0 {
@@ -88,8 +96,7 @@ impl StaffDoor {
             return SignInResult::CannotRecord;
         }
         let hash = member.and_then(|member| member.pin.as_deref());
-        let digits = std::str::from_utf8(pin.digits()).unwrap_or_default();
-        let right = pin::verify(digits, hash.unwrap_or(NO_HASH), &self.pepper).unwrap_or(false) && hash.is_some();
+        let right = self.fits(pin, hash.unwrap_or(NO_HASH)) && hash.is_some();
         match member.filter(|_| right).and_then(person) {
             Some(person) => {
                 // A good try that cannot be counted as one only makes the next pause come earlier.
@@ -105,15 +112,12 @@ impl StaffDoor {
 
     /// Gives somebody a PIN of their own. False where it is the old one, or could not be kept.
     pub(crate) fn choose_pin(&mut self, staff: &str, pin: &Pin) -> bool {
-        let digits = std::str::from_utf8(pin.digits()).unwrap_or_default();
         let (Some(roster), Some(utc_ms)) = (self.roster(), self.clock.now().utc_ms) else { return false };
         let Ok(member) = roster.by_id(staff, utc_ms) else { return false };
-        let same = member.pin.as_deref().is_some_and(|hash| pin::verify(digits, hash, &self.pepper).unwrap_or(false));
-        let mut salt = [0; SALT_BYTES];
-        if same || pin::check(digits).is_err() || getrandom::fill(&mut salt).is_err() {
+        if member.pin.as_deref().is_some_and(|hash| self.fits(pin, hash)) {
             return false;
         }
-        let Ok(hash) = pin::hash(digits, &salt, &self.pepper) else { return false };
+        let Some(hash) = self.hashed(pin) else { return false };
         let change = StaffChange {
             id: Uuid::now_v7(),
             at: rfc3339(utc_ms),
@@ -122,6 +126,42 @@ impl StaffDoor {
             action: StaffAction::Pin { pin: hash, must_reset: false },
         };
         self.pass_on(&change) || self.keep_change(&change)
+    }
+
+    /// Under any version of the pepper that is in use.
+    fn fits(&self, pin: &Pin, hash: &str) -> bool {
+        let digits = std::str::from_utf8(pin.digits()).unwrap_or_default();
+        self.ring.now().peppers.iter().any(|pepper| pin::verify(digits, hash, &pepper[..]).unwrap_or(false))
+    }
+
+    /// A PIN that may be chosen, under the newest pepper.
+    fn hashed(&self, pin: &Pin) -> Option<String> {
+        let digits = std::str::from_utf8(pin.digits()).ok()?;
+        let mut salt = [0; SALT_BYTES];
+        if pin::check(digits).is_err() || getrandom::fill(&mut salt).is_err() {
+            return None;
+        }
+        pin::hash(digits, &salt, &self.ring.now().peppers.first()?[..]).ok()
+    }
+
+    /// Whether somebody who is signed in works here still. While nobody can say, they do: the desk's own silence ends it.
+    pub(crate) fn works(&self, staff: &str) -> bool {
+        let (Some(roster), Some(utc_ms)) = (self.roster(), self.clock.now().utc_ms) else { return true };
+        roster.by_id(staff, utc_ms).is_ok_and(|member| person(member).is_some())
+    }
+
+    /// Asks the agent for the proof that this person, who was checked here, signed in. `None` where there is no agent that
+    /// has this device's key.
+    pub(crate) fn proof(&self, staff: &str) -> Option<(String, String)> {
+        let (_, ask) = self.agent.as_ref()?;
+        match AskClient::new(ask).ask(&Ask::Assert { staff: staff.to_owned() }, PROOF_BUDGET) {
+            Ok(Answer::Assertion { header, expires }) => Some((header, expires)),
+            Ok(Answer::Refused { why }) => {
+                tracing::warn!(why, "the agent gives no proof of a sign-in");
+                None
+            }
+            Ok(_) | Err(_) => None,
+        }
     }
 
     /// The agent carries the change to the backend.
@@ -162,13 +202,14 @@ impl StaffDoor {
 
     /// The newest roster that is believed, with the changes made here.
     fn roster(&self) -> Option<StaffRoster> {
+        let keys = self.ring.now();
         let brought = self.agent.as_ref().and_then(|(db, _)| edge_db::staff_roster(db).ok().flatten());
         let pending = brought.as_ref().map(|stored| stored.pending.clone()).unwrap_or_default();
         let sealed =
             fs::metadata(&self.file).ok().filter(|meta| meta.len() <= ROSTER_BYTES).and_then(|_| fs::read(&self.file).ok());
         let believed = [brought.map(|stored| stored.envelope), sealed].into_iter().flatten().filter_map(|bytes| {
             let envelope: Envelope = serde_json::from_slice(&bytes).ok()?;
-            StaffRoster::verify(&envelope, &self.keys, &self.store).ok().map(cem_contract::Verified::into_inner)
+            StaffRoster::verify(&envelope, &keys.rosters, &self.store).ok().map(cem_contract::Verified::into_inner)
         });
         let mut roster = believed.max_by_key(|roster| roster.version)?;
         let kept: Vec<StaffChange> = roster.members.iter().filter_map(|member| self.kept_change(&member.staff)).collect();

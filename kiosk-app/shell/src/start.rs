@@ -10,9 +10,11 @@ use crate::{
     engine::{Durability, Engine, NoPorts},
     guest::LookUp,
     issue::{AgentOffice, Bench, Issuer, address},
+    keys::{KeyAsker, KeyRing},
     outbox::OutboxJournal,
     page::Pages,
-    pseudonym::Pseudonyms,
+    proof::Proofs,
+    pseudonym::{KnownBadges, Pseudonyms},
     record::{Recorder, Recording},
     staff::StaffDoor,
     verify::{CardKeys, Handed, NoKeys, TapCounters, Verifier},
@@ -23,7 +25,7 @@ use cem_contract::kinds;
 use edge_db::{AttemptKind, AttemptRow, AttemptState, OrderState, Outbox, OutboxOptions, TerminalRow};
 use kiosk_core::{
     Catalogue, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, Paper, Restored,
-    config::{DeskConfig, TerminalLimits},
+    config::TerminalLimits,
     event::{PaymentFact, TerminalBook, Trail},
     payments::OrderInParts,
 };
@@ -64,13 +66,13 @@ pub(crate) fn open_outbox(config: &KioskConfig) -> Result<Arc<Outbox>> {
 }
 
 /// Opens the kiosk's file and restores the core from it: before anything else may happen, what was begun is known again.
-pub(crate) fn open(config: &KioskConfig, board: &BoardConfig, content: &Content) -> Result<OnDisk> {
+pub(crate) fn open(config: &KioskConfig, shared: &Shared, board: &BoardConfig, content: &Content) -> Result<OnDisk> {
     let outbox = open_outbox(config)?;
     let mut kiosk = Kiosk::new(core_config(config, board, content, seed()?), content.catalogue.clone());
-    let pages = config.receipt.page_url.is_some().then(|| Pages::new(&config.tenant_key));
+    let pages = config.receipt.page_url.is_some().then(|| Pages::new(shared.ring.clone()));
     let here = Recording { till: config.device.clone(), pages, ..Recording::here(&config.device, config.role.word())? };
     let terminal = here.terminal.clone();
-    let mut recorder = Recorder::new(here);
+    let mut recorder = Recorder::new(here).with_proofs(shared.proofs.clone());
     kiosk.restore(restored(&outbox, &terminal, &mut recorder)?, order_counter(&outbox)?);
     kiosk.restore_desk(desk::restored(&outbox, &config.device).context("the till's book cannot be read")?);
     Ok(OnDisk { outbox, kiosk, recorder })
@@ -282,7 +284,7 @@ fn core_config(config: &KioskConfig, board: &BoardConfig, content: &Content, see
         done_ms: ms(done_s, default.done_ms),
         terminal: terminal_limits(board.terminal.as_ref()),
         sells_signed_only: matches!(board.fiscal, Some(Fiscal::Tcp { on_outage: OnOutage::Refuse, .. })),
-        desk: DeskConfig { till: config.device.clone(), ..DeskConfig::default() },
+        desk: config.desk.desk.clone(),
         pay: content.shop.pay.clone(),
         seed,
         ..default
@@ -315,27 +317,49 @@ pub fn replay(outbox: Arc<Outbox>, config: Config, catalogue: Arc<Catalogue>, wh
     Ok(engine.with_durability(Durability::DangerousAtFlush))
 }
 
-/// The thread that reads for the desk and checks PINs. The roster is the agent's, or `staff.json` in the data folder; the
-/// pepper is `staff.pepper` there (hex digits), where there is one.
-pub(crate) fn desk_side(config: &KioskConfig, bench: &Bench, outbox: Arc<Outbox>, clock: &Arc<dyn Clock>) -> DeskSide {
-    let door = door(config, outbox.clone(), clock);
-    let bench = makes_cards(config).then(|| bench.clone());
+/// What the adapters share: the keys, who is known by a badge, and who has proved that they signed in.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) ring: KeyRing,
+    pub(crate) badges: KnownBadges,
+    pub(crate) proofs: Proofs,
+    /// Where guests' cards are made.
+    pub(crate) bench: Bench,
+}
+
+impl Shared {
+    pub(crate) fn new(config: &KioskConfig) -> Self {
+        Self {
+            ring: KeyRing::configured(config),
+            badges: KnownBadges::default(),
+            proofs: Proofs::default(),
+            bench: Bench::default(),
+        }
+    }
+}
+
+/// The thread that reads for the desk and checks PINs. The staff list is the agent's, or `staff.json` in the data folder.
+pub(crate) fn desk_side(
+    config: &KioskConfig,
+    shared: &Shared,
+    outbox: Arc<Outbox>,
+    clock: &Arc<dyn Clock>,
+) -> DeskSide {
+    let door = door(config, shared, outbox.clone(), clock);
+    let bench = makes_cards(config).then(|| shared.bench.clone());
     let cards = config.agent.as_ref().map(|agent| CardDesk::new(&agent.ask, bench));
-    DeskSide { outbox, terminal: format!("{}/terminal", config.device), door, cards }
+    let Shared { badges, proofs, .. } = shared.clone();
+    DeskSide { outbox, terminal: format!("{}/terminal", config.device), door, cards, badges, proofs, signed_in: None }
 }
 
 /// Who works here.
-pub(crate) fn door(config: &KioskConfig, outbox: Arc<Outbox>, clock: &Arc<dyn Clock>) -> StaffDoor {
+pub(crate) fn door(config: &KioskConfig, shared: &Shared, outbox: Arc<Outbox>, clock: &Arc<dyn Clock>) -> StaffDoor {
     StaffDoor {
-        outbox: outbox.clone(),
+        outbox,
         store: config.store.clone(),
-        keys: config.profile_keys.iter().map(|key| key.public).collect(),
+        ring: shared.ring.clone(),
         agent: config.agent.as_ref().map(|agent| (agent.agent_db.clone(), agent.ask.clone())),
         file: config.data.join("staff.json"),
-        pepper: fs::read_to_string(config.data.join("staff.pepper"))
-            .ok()
-            .and_then(|text| cem_contract::hex::decode(text.trim()))
-            .unwrap_or_default(),
         clock: clock.clone(),
         started_mono_ms: clock.now().mono_ms,
         tries: BTreeMap::new(),
@@ -347,35 +371,35 @@ fn makes_cards(config: &KioskConfig) -> bool {
     config.agent.is_some() && config.cards.address.is_some()
 }
 
-fn issuer(config: &KioskConfig, bench: &Bench) -> Option<Issuer> {
+fn issuer(config: &KioskConfig, shared: &Shared) -> Option<Issuer> {
     let office = Box::new(AgentOffice::new(&config.agent.as_ref()?.ask));
     let template = address(config.cards.address.as_deref()?)?;
-    Some(Issuer { office, pseudonyms: pseudonyms(config), template, bench: bench.clone() })
+    Some(Issuer { office, pseudonyms: pseudonyms(shared), template, bench: shared.bench.clone() })
 }
 
 /// Under the keys that this kiosk has.
-pub(crate) fn pseudonyms(config: &KioskConfig) -> Pseudonyms {
-    Pseudonyms::new(config.tenant_key.clone())
+pub(crate) fn pseudonyms(shared: &Shared) -> Pseudonyms {
+    Pseudonyms::new(shared.ring.clone(), shared.badges.clone())
 }
 
 /// Opens what the board-config names.
 pub(crate) fn fit(
     config: &KioskConfig,
-    bench: &Bench,
+    shared: &Shared,
     board: &BoardConfig,
     shown: &Shown,
     clock: &Arc<dyn Clock>,
     outbox: &Arc<Outbox>,
     fiscal: Option<FiscalSide>,
 ) -> Result<Fitted> {
-    let (verifier, asking) = identity(config, clock, outbox);
+    let (verifier, asking) = identity(config, shared, clock, outbox);
     Ok(Fitted {
         reader: open_reader(board).map(|reader| (reader, verifier)),
-        issuer: issuer(config, bench),
+        issuer: issuer(config, shared),
         terminal: open_terminal(board),
         printer: open_printer(board).map(|printer| {
             let seals = fiscal.as_ref().map(|side| side.seals.clone());
-            (printer, renderer(config, board, shown.clone(), clock.clone(), seals))
+            (printer, renderer(config, shared, board, (shown.clone(), clock.clone()), seals))
         }),
         drawer: board.printer.as_ref().and_then(|printer| printer.drawer()),
         board: open_peripherals(board)
@@ -385,6 +409,7 @@ pub(crate) fn fit(
         backend: config.agent.as_ref().map(|paths| backend_at(&paths.ask)),
         desk: None,
         fiscal,
+        keys: config.agent.as_ref().map(|paths| KeyAsker::new(&paths.ask, shared.ring.clone())),
     })
 }
 
@@ -403,15 +428,20 @@ pub(crate) fn fiscal_side(
 }
 
 /// What checks cards and who is asked about them; both take counters from the same file.
-pub(crate) fn identity(config: &KioskConfig, clock: &Arc<dyn Clock>, outbox: &Arc<Outbox>) -> (Verifier, Option<Asking>) {
-    let look_up = || LookUp::new(&config.profile_keys, config.store.clone(), clock.clone());
+pub(crate) fn identity(
+    config: &KioskConfig,
+    shared: &Shared,
+    clock: &Arc<dyn Clock>,
+    outbox: &Arc<Outbox>,
+) -> (Verifier, Option<Asking>) {
+    let look_up = || LookUp::new(shared.ring.clone(), config.store.clone(), clock.clone());
     let keys: Box<dyn CardKeys> = match &config.agent {
         Some(paths) => Box::new(CachedKeys::new(&paths.agent_db, look_up())),
         None => Box::new(NoKeys),
     };
     let (counters, handed, policy): (Arc<dyn TapCounters>, _, _) = (outbox.clone(), Handed::default(), config.cards.clone());
     let verifier = Verifier {
-        pseudonyms: pseudonyms(config),
+        pseudonyms: pseudonyms(shared),
         policy: policy.clone(),
         keys,
         counters: counters.clone(),
@@ -419,16 +449,22 @@ pub(crate) fn identity(config: &KioskConfig, clock: &Arc<dyn Clock>, outbox: &Ar
     };
     let asking = config.agent.as_ref().map(|paths| {
         let agent = Box::new(Link::new(&paths.ask, &paths.agent_db));
-        Asking { agent, look_up: look_up(), policy, counters, handed }
+        Asking { agent, look_up: look_up(), policy, keys: shared.ring.clone(), counters, handed }
     });
     (verifier, asking)
 }
 
 /// Receipts in the shop's words, on this printer's paper.
-fn renderer(config: &KioskConfig, board: &BoardConfig, shown: Shown, clock: Arc<dyn Clock>, seals: Option<Arc<Seals>>) -> Render {
+fn renderer(
+    config: &KioskConfig,
+    shared: &Shared,
+    board: &BoardConfig,
+    (shown, clock): (Shown, Arc<dyn Clock>),
+    seals: Option<Arc<Seals>>,
+) -> Render {
     let printer = board.printer.clone();
     let columns = printer.as_ref().map_or(42, |p| p.columns());
-    let pages = config.receipt.page_url.clone().map(|url| (url, Pages::new(&config.tenant_key)));
+    let pages = config.receipt.page_url.clone().map(|url| (url, Pages::new(shared.ring.clone())));
     Box::new(move |paper| {
         let content = shown.read().unwrap_or_else(PoisonError::into_inner).clone();
         let lang = content.shop.lang(paper.language()).unwrap_or_default();
@@ -440,7 +476,7 @@ fn renderer(config: &KioskConfig, board: &BoardConfig, shown: Shown, clock: Arc<
             code_page: printer.as_ref().map(|p| p.code_page()).unwrap_or_default(),
             currency: content.catalogue.currency,
             page_url: match (&pages, paper) {
-                (Some((url, pages)), Paper::Sale(receipt)) => Some(pages.address(url, receipt.order)),
+                (Some((url, pages)), Paper::Sale(receipt)) => pages.address(url, receipt.order),
                 _ => None,
             },
             offset_min: i32::from(clock.now().offset_min),

@@ -6,8 +6,11 @@
 //! - A telephone with the shop's application signs a challenge.
 //! - Anything else says a number, which can be copied: low assurance.
 
-use crate::{cards::CardPolicy, pseudonym::Pseudonyms};
-use card_auth::{Key, Refusal, SunMessage, TagKind, ev2, hce, ntag424::KeyNo, sun::SunError};
+use crate::{
+    cards::CardPolicy,
+    pseudonym::{NoPseudonym, Pseudonyms},
+};
+use card_auth::{Key, SunMessage, TagKind, ev2, hce, ntag424::KeyNo, sun::SunError};
 use edge_db::Outbox;
 use kiosk_core::{
     DeviceEvent,
@@ -107,18 +110,18 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    /// What the core is told of a card; `None` where it left too soon.
+    /// What the core is told of a card; `None` where it left too soon, or this kiosk has no key yet.
     pub(crate) fn see(&mut self, tag: &Tag, reader: &mut dyn TagReader) -> Option<DeviceEvent> {
         match tag.kind {
-            reader::TagKind::Ntag424 => self.message(tag, reader).unwrap_or_else(|| Some(self.number(tag))),
+            reader::TagKind::Ntag424 => self.message(tag, reader).unwrap_or_else(|| self.number(tag)),
             reader::TagKind::Hce => self.telephone(tag, reader),
-            reader::TagKind::Uid => Some(self.number(tag)),
+            reader::TagKind::Uid => self.number(tag),
         }
     }
 
     /// `None`: not a message of ours, so that only the number is left.
     fn message(&mut self, tag: &Tag, reader: &mut dyn TagReader) -> Option<Option<DeviceEvent>> {
-        let picc_key = self.policy.picc_key.clone()?;
+        let picc_key = self.pseudonyms.picc()?;
         let url = tag.url.as_deref()?;
         let message = SunMessage::from_url(url).ok()?;
         let claimed = message.claimed(&picc_key).ok()?;
@@ -165,16 +168,17 @@ impl Verifier {
     }
 
     /// A number that a card says of itself.
-    fn number(&mut self, tag: &Tag) -> DeviceEvent {
+    fn number(&mut self, tag: &Tag) -> Option<DeviceEvent> {
         if tag.uid.is_random() {
-            return DeviceEvent::CardRefused(CardRefusal::RandomNumber);
+            return Some(DeviceEvent::CardRefused(CardRefusal::RandomNumber));
         }
         if tag.uid.bytes().len() == 4 && !self.policy.four_byte {
-            return DeviceEvent::CardRefused(CardRefusal::NotTaken);
+            return Some(DeviceEvent::CardRefused(CardRefusal::NotTaken));
         }
         match self.names(TagKind::Uid, tag.uid.bytes()) {
-            Ok(names) => self.seen_without_message(names, Method::Uid, Assurance::Low),
-            Err(_) => DeviceEvent::CardRefused(CardRefusal::NotTaken),
+            Ok(names) => Some(self.seen_without_message(names, Method::Uid, Assurance::Low)),
+            Err(NoPseudonym::Refused) => Some(DeviceEvent::CardRefused(CardRefusal::NotTaken)),
+            Err(NoPseudonym::NoKey) => None,
         }
     }
 
@@ -189,7 +193,7 @@ impl Verifier {
     }
 
     /// What a card is called under each of the tenant's keys.
-    fn names(&self, kind: TagKind, id: &[u8]) -> Result<Names, Refusal> {
+    fn names(&self, kind: TagKind, id: &[u8]) -> Result<Names, NoPseudonym> {
         Ok(Names { all: self.pseudonyms.of(kind, id)? })
     }
 }

@@ -4,7 +4,8 @@ use crate::{
     adapters::{Asking, Settled},
     clock::SystemClock,
     config::KioskConfig,
-    start::{identity, open_outbox},
+    keys::KeyAsker,
+    start::{Shared, identity, open_outbox},
     verify::Verifier,
     words,
 };
@@ -62,7 +63,11 @@ pub fn watch(config: &KioskConfig, stop: &AtomicBool, mut say: impl FnMut(&TapLi
         open_reader(&board).with_context(|| format!("{} names no reader; give it a [reader] table", config.board.display()))?;
     let outbox = open_outbox(config)?;
     let clock: Arc<dyn crate::Clock> = Arc::new(SystemClock::new());
-    let (mut verifier, mut asking) = identity(config, &clock, &outbox);
+    let shared = Shared::new(config);
+    if let Some(agent) = &config.agent {
+        KeyAsker::new(&agent.ask, shared.ring.clone()).at_start();
+    }
+    let (mut verifier, mut asking) = identity(config, &shared, &clock, &outbox);
     while !stop.load(Ordering::Relaxed) {
         match reader.next(WAIT) {
             Ok(ReaderLine::Tap(tag)) => say(&tap(&tag, &mut *reader, &mut verifier, asking.as_mut())),

@@ -2,7 +2,7 @@
 //! The pages of the shop's own people, each as it may stand.
 
 use crate::ui::view_model::{
-    Scene,
+    Scene, closed,
     desk::{self, Ask},
     page::PageView,
     setup,
@@ -50,6 +50,8 @@ pub(super) const ALL: &[(&str, Make)] = &[
     ("setup-test-sale", |_, lang| first(lang, Step::TestSale, |_| {})),
     ("setup-test-sale-done", |_, lang| first(lang, Step::TestSale, |view| view.tested = true)),
     ("setup-ready", |_, lang| first(lang, Step::Ready, |_| {})),
+    ("closed", |shop, lang| closed(shop, &Snapshot { out_of_service: true, lang, ..Snapshot::default() })),
+    ("closed-identify", |shop, lang| closed(shop, &Snapshot { identify: Some("k-01".to_owned()), lang, ..Snapshot::default() })),
     ("desk-sign-in", |shop, lang| desk(shop, lang, DeskPage::SignIn, None, |view| view.person = None)),
     ("desk-pin-refused", |shop, lang| {
         desk(shop, lang, DeskPage::SignIn, Some(Ask::Pin("1001".to_owned())), |view| {
@@ -169,16 +171,23 @@ fn desk(shop: &Content, lang: Lang, page: DeskPage, ask: Option<Ask>, change: fn
         ..DeskView::default()
     };
     change(&mut view);
-    let snapshot = Snapshot { lang, ..Snapshot::default() };
-    let scene = Scene {
-        snapshot: &snapshot,
+    desk::page(&scene(shop, &Snapshot { lang, ..Snapshot::default() }), &view, ask.as_ref())
+}
+
+fn scene<'a>(shop: &'a Content, snapshot: &'a Snapshot) -> Scene<'a> {
+    Scene {
+        snapshot,
         catalogue: &shop.catalogue,
         shop: &shop.shop,
         board: super::facts(102),
         now: MORNING,
         still_there_ms: 15_000,
-    };
-    desk::page(&scene, &view, ask.as_ref())
+    }
+}
+
+/// A kiosk that serves no guest.
+fn closed(shop: &Content, snapshot: &Snapshot) -> PageView {
+    closed::page(&scene(shop, snapshot)).unwrap_or_default()
 }
 
 /// So many minutes before the morning's picture.

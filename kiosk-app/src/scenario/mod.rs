@@ -118,7 +118,11 @@ impl Play {
                 let _ = self.until(until, |this| this.says(label));
                 self.headless.hold(self.ui.app(), label, HOLD)
             }
-            Action::Type(keys) => keys.chars().try_for_each(|key| self.tap(&key.to_string(), until)),
+            Action::Type(keys) => self.type_keys(keys, until),
+            Action::PinOf(staff) => {
+                let pin = self.pin_of(staff)?;
+                self.type_keys(&pin, until)
+            }
             Action::WaitStage(stage) => self
                 .until(until, |this| this.now == *stage)
                 .map_err(|()| anyhow!("the visit stands at '{}'", steps::word(self.now))),
@@ -136,6 +140,19 @@ impl Play {
             Action::Control { socket, line } => self.control(socket, line),
             Action::KeyTo(label) => self.key_to(label, until),
         }
+    }
+
+    fn type_keys(&mut self, keys: &str, until: Instant) -> Result<()> {
+        keys.chars().try_for_each(|key| self.tap(&key.to_string(), until))
+    }
+
+    /// The PIN that whoever set the shop up was given for this person.
+    fn pin_of(&self, staff: &str) -> Result<String> {
+        let file = self.run.as_deref().unwrap_or(Path::new(".")).join("staff.toml");
+        let text = std::fs::read_to_string(&file).with_context(|| format!("{}: the first PINs", file.display()))?;
+        let pins: toml::Table = text.parse().with_context(|| file.display().to_string())?;
+        let pin = pins.get(staff).and_then(toml::Value::as_str);
+        Ok(pin.with_context(|| format!("{} names no {staff}", file.display()))?.to_owned())
     }
 
     /// Presses 'down' until the control is in focus, each time waiting for the focus to move.

@@ -21,6 +21,9 @@
 //! type = "1001"                          # each of these keys of the pad, one after the other
 //!
 //! [[step]]
+//! pin_of = "1001"                        # the keys of this person's first PIN, as the run folder's staff.toml says
+//!
+//! [[step]]
 //! terminal = "approve"                   # terminal.ctl
 //! within_s = 20                          # 10 where nothing is said
 //!
@@ -75,6 +78,7 @@ pub(super) enum Action {
     Tap(String),
     Hold(String),
     Type(String),
+    PinOf(String),
     WaitStage(Stage),
     ExpectText(String),
     ExpectNoText(String),
@@ -102,6 +106,7 @@ struct RawStep {
     tap: Option<String>,
     hold: Option<String>,
     r#type: Option<String>,
+    pin_of: Option<String>,
     wait_stage: Option<String>,
     expect_text: Option<String>,
     expect_no_text: Option<String>,
@@ -150,6 +155,7 @@ impl RawStep {
             self.tap.map(Action::Tap),
             self.hold.map(Action::Hold),
             self.r#type.map(Action::Type),
+            self.pin_of.map(Action::PinOf),
             stage.map(Action::WaitStage),
             self.expect_text.map(Action::ExpectText),
             self.expect_no_text.map(Action::ExpectNoText),
@@ -188,6 +194,7 @@ impl fmt::Display for Step {
             Action::Hold(label) => write!(f, "hold = {label:?}")?,
             // It may be a PIN.
             Action::Type(keys) => write!(f, "type {} keys", keys.chars().count())?,
+            Action::PinOf(staff) => write!(f, "pin_of = {staff:?}")?,
             Action::WaitStage(stage) => write!(f, "wait_stage = {:?}", word(*stage))?,
             Action::ExpectText(text) => write!(f, "expect_text = {text:?}")?,
             Action::ExpectNoText(text) => write!(f, "expect_no_text = {text:?}")?,
@@ -282,7 +289,7 @@ mod tests {
     #[test]
     fn the_scenarios_that_come_with_the_product_can_be_read() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/scenarios");
-        for name in ["guest-jane.toml", "anonymous.toml", "keypad.toml"] {
+        for name in ["guest-jane.toml", "anonymous.toml", "keypad.toml", "desk-sign-in.toml"] {
             assert!(!Scenario::load(&folder.join(name)).unwrap().steps.is_empty());
         }
     }

@@ -162,6 +162,11 @@ impl Ui {
         self.page_shown = page;
     }
 
+    /// What the screen shows, as the shell gave it.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// Time has passed, or the window has another size.
     pub fn refresh(&mut self, now: Now) {
         let scene = Scene {
@@ -173,7 +178,9 @@ impl Ui {
             still_there_ms: self.still_there_ms,
         };
         let next = scene.view_model();
-        let page = self.snapshot.desk.as_deref().map(|desk| view_model::desk::page(&scene, desk, self.ask.borrow().as_ref()));
+        let desk = self.snapshot.desk.as_deref();
+        let page = desk.map(|desk| view_model::desk::page(&scene, desk, self.ask.borrow().as_ref()));
+        let page = page.or_else(|| view_model::closed::page(&scene));
         self.chrome.apply_first(&self.app, &next.chrome);
         let sizes = Sizes::of(&self.app);
         let fresh = self.shown.is_none() || sizes != self.sizes;
@@ -181,7 +188,7 @@ impl Ui {
         self.set(&next, fresh);
         let view = next.chrome.view;
         self.shown = Some(next);
-        if page.is_none() {
+        if self.snapshot.desk.is_none() {
             self.ask.take();
         }
         if self.page_shown != page {

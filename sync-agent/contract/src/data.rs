@@ -334,6 +334,9 @@ shapes! {
         reason: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         amount: Option<Money>,
+        #[doc = "The assertion that the person had signed in at this device, as in the header `CEM-Staff`."]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<String>,
     }
 
     /// `cem.article.sold_out.v1`, `.back.v1`

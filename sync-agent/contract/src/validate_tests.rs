@@ -122,7 +122,7 @@ fn complete(kind: &str) -> Value {
             data::Task { task: text("t"), kind: text("refund"), subject: None, staff: None, outcome: None }.to_value()
         }
         staff if staff.starts_with("cem.staff.") => {
-            data::Staff { staff: text("st-1"), subject: None, reason: None, amount: None }.to_value()
+            data::Staff { staff: text("st-1"), subject: None, reason: None, amount: None, proof: None }.to_value()
         }
         kinds::ARTICLE_SOLD_OUT | kinds::ARTICLE_BACK => data::Article { sku: text("x"), left: None, staff: None }.to_value(),
         kinds::CONSENT_CHANGED => {

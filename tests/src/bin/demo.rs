@@ -61,7 +61,17 @@ fn main() -> Result<()> {
     appliance.stop()
 }
 
+/// As a manager would hand them out on paper.
+fn print_staff(appliance: &Appliance) {
+    println!("The shop's people (hold the shop's name on the first screen for two seconds, or lay Mia's badge on the reader):");
+    for employee in appliance.staff() {
+        let (number, name, role, pin) = (employee.number, employee.name, employee.role, &employee.pin);
+        println!("   {number}  {name:<5} {role:<8} first PIN {pin}; the kiosk asks for another at its first use");
+    }
+}
+
 fn headless(appliance: &mut Appliance, screens: &Path) -> Result<()> {
+    print_staff(appliance);
     let pictures = appliance.folder().join("visits");
     for (title, scenario) in VISITS {
         println!("\n── {title}");
@@ -148,6 +158,7 @@ fn windowed(appliance: &mut Appliance) -> Result<()> {
     panel.arg("--run").arg(&run).current_dir(root());
     let mut panel = Some(Running::start("demo-panel", panel, &appliance.folder().join("logs"))?);
     println!("{INTERACTIVE}");
+    print_staff(appliance);
     let typed = typed_lines()?;
     loop {
         for line in appliance.agent()?.drain() {
@@ -179,7 +190,7 @@ fn windowed(appliance: &mut Appliance) -> Result<()> {
 
 const INTERACTIVE: &str = "
 The kiosk is open. Use the control panel, or type here:
-   reader place jane     hold Jane's card to the reader (ivan, stranger, bank)      reader remove
+   reader place jane     hold Jane's card to the reader (ivan, stranger, badge, bank)      reader remove
    terminal mode decline what the terminal does next (approve, silent, manual)
    printer paper out     printer paper ok
    board presence on     board key select

@@ -105,7 +105,6 @@ fn configure(device: &Device, sims: &AllSims) -> Result<PathBuf> {
     let newest = |purpose: &str| ScopedKey::newest(&keys, purpose).context("a key");
     secret(&device.at("tenant.key"), &newest(PURPOSE_TENANT)?.key)?;
     secret(&device.at("picc.key"), &newest(PURPOSE_PICC_DATA)?.key)?;
-    secret(&device.at("staff.pepper"), &newest(PURPOSE_PIN_PEPPER)?.key)?;
     let hash = pin::hash(PIN, &[7; 16], &newest(PURPOSE_PIN_PEPPER)?.bytes().context("hex")?)?;
     let change = StaffChange {
         id: uuid::Uuid::now_v7(),

@@ -51,6 +51,18 @@ fn a_guest_and_an_anonymous_customer_are_served_and_the_backend_knows_both_visit
 }
 
 #[test]
+fn a_manager_whom_the_backend_hired_signs_in_and_each_sign_in_is_proven_by_the_devices_key() {
+    let ledger = play(&["desk-sign-in.toml"]);
+    let signed_in: Vec<_> = ledger.of("cem.staff.signed_in.v1").collect();
+    assert_eq!(signed_in.len(), 2);
+    for event in signed_in {
+        let proof = event["data"]["proof"].as_str().expect("a proof");
+        assert_eq!(event["data"]["staff"], "1001");
+        assert!(cem_contract::staff::is_assertion(proof) && proof.len() < 1_500, "{proof}");
+    }
+}
+
+#[test]
 fn an_order_by_the_key_pad_alone_is_placed_and_paid() {
     let ledger = play(&["keypad.toml"]);
     assert_eq!(ledger.of("cem.order.placed.v1").count(), 1);

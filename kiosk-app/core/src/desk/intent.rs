@@ -161,6 +161,13 @@ pub enum DeskPage {
     Making,
 }
 
+impl DeskPage {
+    /// Nothing of a guest, an order or the till's money stands on it.
+    pub fn is_impersonal(self) -> bool {
+        matches!(self, Self::SignIn | Self::ChoosePin)
+    }
+}
+
 /// What to look for. All parts must fit; an empty search finds the newest orders of today.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrderSearch {

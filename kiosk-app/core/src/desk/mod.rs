@@ -311,6 +311,7 @@ impl Desk {
             DeviceEvent::Badges(badges) => self.badges = badges.clone(),
             DeviceEvent::Sealed { order, signed, note } => self.sealed(turn, *order, *signed, note),
             DeviceEvent::DrawerStuck if self.open => self.notice = Some(Notice::NoDrawer),
+            DeviceEvent::StaffGone { staff } => self.staff_gone(turn, staff),
             DeviceEvent::CardSeen { token, assurance, .. } if self.wants_badge(token) => {
                 self.badge(turn, token.clone(), *assurance);
             }

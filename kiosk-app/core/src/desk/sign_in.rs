@@ -104,6 +104,14 @@ impl Desk {
         self.perform(turn, session, pending.intent, Some(approver));
     }
 
+    /// Who left is signed out. What they have at the terminal ends first: the shell says it again.
+    pub(super) fn staff_gone(&mut self, turn: &mut Turn<'_>, staff: &str) {
+        if self.person.as_ref().is_some_and(|person| person.id == staff) && self.run_attempt().is_none() && !self.goes_on() {
+            turn.undo = crate::session::turn::Undo::Desk;
+            self.leave(turn);
+        }
+    }
+
     pub(super) fn choose_pin(&mut self, turn: &mut Turn<'_>, pin: Pin) {
         let Some(staff) = self.person.as_ref().map(|person| person.id.clone()) else { return };
         if self.page != DeskPage::ChoosePin || self.waiting.is_some() {

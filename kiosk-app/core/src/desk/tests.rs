@@ -149,6 +149,17 @@ fn a_badge_of_the_roster_opens_the_desk_and_asks_for_the_pin_where_it_can_be_cop
 }
 
 #[test]
+fn who_has_left_is_signed_out_and_nobody_else() {
+    let mut rig = Rig::new();
+    rig.signed_in(mia());
+    rig.device(DeviceEvent::StaffGone { staff: "1002".into() });
+    assert_eq!(rig.view().person, Some(mia()));
+    rig.device(DeviceEvent::StaffGone { staff: "1001".into() });
+    assert_eq!(rig.see().desk, None);
+    assert!(rig.last.contains(&Effect::SignOut));
+}
+
+#[test]
 fn a_wrong_pin_is_refused_with_its_pause_and_nobody_is_signed_in() {
     let mut rig = Rig::new();
     rig.desk(DeskIntent::Open).shows("1001", SignInResult::Refused { pause_ms: 60_000 });

@@ -223,6 +223,10 @@ pub struct Snapshot {
     pub to_pay_in_cash: Minor,
     /// What the basket would cost in instalments; empty where it would not be lent for.
     pub instalments: Vec<Quote>,
+    /// No guest is served: the fleet has locked this kiosk, or is about to retire it.
+    pub out_of_service: bool,
+    /// Somebody asked which kiosk this is: its name, for a moment.
+    pub identify: Option<alloc::string::String>,
     /// The staff's desk over everything else, `None` while it is closed.
     pub desk: Option<Box<DeskView>>,
     /// At the attract screen after a restart: what became of the payment that was at the terminal.
@@ -392,9 +396,14 @@ impl Session {
             DeviceEvent::Printed { order, health } => self.printed(turn, order, health),
             DeviceEvent::Health(kind, health) => self.health(kind, health),
             // The desk's own.
-            DeviceEvent::SignedIn { .. } | DeviceEvent::PinChosen { .. } | DeviceEvent::Found { .. } | DeviceEvent::Badges(_) => {
-            }
-            DeviceEvent::Cards { .. } | DeviceEvent::CardStep(_) => {}
+            DeviceEvent::SignedIn { .. }
+            | DeviceEvent::PinChosen { .. }
+            | DeviceEvent::Found { .. }
+            | DeviceEvent::StaffGone { .. }
+            | DeviceEvent::Fleet(_)
+            | DeviceEvent::Cards { .. }
+            | DeviceEvent::CardStep(_)
+            | DeviceEvent::Badges(_) => {}
             // Settled by the payments first.
             DeviceEvent::CommandEnded { .. }
             | DeviceEvent::CommandAcknowledged { .. }
@@ -410,6 +419,13 @@ impl Session {
         self.devices.retain(|(known, _)| *known != kind);
         if health != Health::Ok {
             self.devices.push((kind, health));
+        }
+    }
+
+    /// Ends a visit that stands before its payment: no guest is served any more.
+    pub(crate) fn close(&mut self, turn: &mut turn::Turn<'_>) {
+        if !self.is_free() && !self.is_paying() && !matches!(self.stage, Stage::Done | Stage::Feedback) {
+            self.end(turn, crate::event::Outcome::StaffClosed);
         }
     }
 

@@ -5,6 +5,7 @@ use super::Wires;
 use crate::{
     cards::CardPolicy,
     guest::LookUp,
+    keys::KeyRing,
     supervise::supervised,
     verify::{Handed, Tap, TapCounters, check},
 };
@@ -74,6 +75,7 @@ pub(crate) struct Asking {
     pub(crate) agent: Box<dyn AgentSide>,
     pub(crate) look_up: LookUp,
     pub(crate) policy: CardPolicy,
+    pub(crate) keys: KeyRing,
     pub(crate) counters: Arc<dyn TapCounters>,
     pub(crate) handed: Handed,
 }
@@ -124,10 +126,10 @@ impl Asking {
 
     /// Whether the message is genuine; `None` where the profile brings no key for it.
     fn proven(&mut self, message: &str, envelope: &str, token: &str, older: &[String]) -> Option<Result<(), CardRefusal>> {
-        let picc_key = self.policy.picc_key.as_ref()?;
+        let picc_key = self.keys.now().picc.clone()?;
         let key = self.look_up.card_key(envelope, token)?;
         let message = SunMessage::from_url(message).ok()?;
-        Some(check(&message, picc_key, &key, (token, older), &*self.counters).map(drop))
+        Some(check(&message, &picc_key, &key, (token, older), &*self.counters).map(drop))
     }
 }
 
@@ -187,7 +189,7 @@ mod tests {
         handed.put(&token, Tap { assurance: Assurance::High, message: None, older: Vec::new() });
         let counters = Arc::new(Memory::default());
         let agent = Box::new(Fake { says, cache });
-        let asking = Asking { agent, look_up, policy: CardPolicy::default(), counters, handed };
+        let asking = Asking { agent, look_up, policy: CardPolicy::default(), keys: KeyRing::default(), counters, handed };
         let (hand, thread) = start(asking, wires).unwrap();
         hand.identify(token);
         drop(hand);

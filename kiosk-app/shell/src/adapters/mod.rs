@@ -7,6 +7,7 @@ mod cards;
 mod desk;
 mod fiscal;
 mod identify;
+mod keys;
 mod printer;
 mod reader;
 mod terminal;
@@ -21,6 +22,7 @@ use crate::{
     clock::Clock,
     engine::{Errand, Ports},
     issue::Issuer,
+    keys::KeyAsker,
     mailbox::{Message, Refused, Sender},
     supervise::Stopping,
     verify::Verifier,
@@ -116,6 +118,7 @@ pub(crate) struct Fitted {
     pub(crate) desk: Option<DeskSide>,
     /// The device that signs receipts.
     pub(crate) fiscal: Option<FiscalSide>,
+    pub(crate) keys: Option<KeyAsker>,
 }
 
 /// The currency that the terminal is asked for; it changes with the catalogue.
@@ -136,6 +139,9 @@ impl Hands {
     /// nobody is sent to it.
     pub(crate) fn start(fitted: Fitted, wires: &Wires, currency: SharedCurrency) -> std::io::Result<Self> {
         let mut hands = Self { terminal: None, printer: None, board: None, identify: None, desk: None, currency };
+        if let Some(asker) = fitted.keys {
+            keys::start(asker, wires.clone())?;
+        }
         if let Some((reader, verifier)) = fitted.reader {
             reader::start(reader, verifier, fitted.issuer, wires.clone())?;
         }

@@ -1,6 +1,10 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::config::TenantKey;
+use crate::{
+    config::TenantKey,
+    keys::{KeyRing, Keys},
+    pseudonym::KnownBadges,
+};
 use card_auth::hex;
 use cem_contract::cards::{CARD_KEYS, CardKeys, CardsBlocked};
 use kiosk_devices::{ExchangeError, ReaderError, ReaderLine, TagKind as Kind, Uid};
@@ -69,14 +73,14 @@ fn tag(kind: Kind, uid: &[u8]) -> Tag {
     Tag { number: 1, kind, uid: Uid::new(uid).unwrap(), url: None, data: Vec::new() }
 }
 
+fn test_pseudonyms() -> Pseudonyms {
+    let tenant = vec![TenantKey { version: 1, bytes: [3; 32] }];
+    Pseudonyms::new(KeyRing::new(Keys { tenant, ..Keys::default() }), KnownBadges::default())
+}
+
 fn issuer(office: &Office) -> Issuer {
     let template = address("cem.example/t").unwrap();
-    Issuer {
-        office: Box::new(office.clone()),
-        pseudonyms: Pseudonyms::new(TenantKey { version: 1, bytes: [3; 32] }),
-        template,
-        bench: Bench::default(),
-    }
+    Issuer { office: Box::new(office.clone()), pseudonyms: test_pseudonyms(), template, bench: Bench::default() }
 }
 
 fn job(count: u16) -> Job {

@@ -1,8 +1,9 @@
-//! Joining a shop: the agent enrols this device, and what it has become is written down as `kiosk.toml`.
+//! Joining a shop: the agent enrols this device, and what it has become is written down as `kiosk.toml`. Its keys stay with
+//! the agent, which gives them to the kiosk at every start: no file of the kiosk's holds one.
 
 use super::FirstStart;
 use cem_contract::enrol::{
-    EnrolRefusal, EnrolStep, Enrolment, EnrolmentState, KEY_PROFILES, PURPOSE_TENANT, ScopedKey, TrustRoot,
+    EnrolRefusal, EnrolStep, Enrolment, EnrolmentState, KEY_PROFILES, KEY_ROSTER, PURPOSE_TENANT, ScopedKey, TrustRoot,
 };
 use edge_db::link::{Answer, Ask, AskClient};
 use kiosk_core::setup::{Joined, Joining, SetupTrouble};
@@ -20,8 +21,6 @@ const BUDGET: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(75);
 /// How often the agent is asked how far it is.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// The key's file, beside `kiosk.toml`.
-const TENANT_KEY: &str = "tenant.key";
 
 /// Enrols this device with a one-time code and writes its `kiosk.toml`.
 pub(super) fn join(settings: &FirstStart, code: &str, progress: &dyn Fn(Joining)) -> Result<Joined, SetupTrouble> {
@@ -87,16 +86,15 @@ fn refusal(reason: EnrolRefusal) -> SetupTrouble {
     }
 }
 
-/// The key first and the config last: while `kiosk.toml` is missing, this is still the first start.
+/// The config last: while `kiosk.toml` is missing, this is still the first start.
 fn write(settings: &FirstStart, enrolment: &Enrolment, keys: &[ScopedKey]) -> io::Result<()> {
     let missing = || io::Error::other("the backend gave no key for guests' cards");
-    let tenant = ScopedKey::newest(keys, PURPOSE_TENANT).ok_or_else(missing)?;
+    ScopedKey::newest(keys, PURPOSE_TENANT).ok_or_else(missing)?;
     let folder = settings.config.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(&settings.data)?;
     fs::create_dir_all(folder)?;
-    put(&folder.join(TENANT_KEY), tenant.key.as_bytes())?;
     let board = turned_board(settings, folder)?;
-    put(&settings.config, kiosk_toml(settings, &board, enrolment, tenant.version).as_bytes())
+    put(&settings.config, kiosk_toml(settings, &board, enrolment).as_bytes())
 }
 
 /// Whole or not at all, and for nobody else's eyes.
@@ -132,19 +130,21 @@ fn turned_board(settings: &FirstStart, folder: &Path) -> io::Result<PathBuf> {
     Ok(turned)
 }
 
-fn kiosk_toml(settings: &FirstStart, board: &Path, enrolment: &Enrolment, key_version: u32) -> String {
+fn kiosk_toml(settings: &FirstStart, board: &Path, enrolment: &Enrolment) -> String {
     let config = &enrolment.config;
     let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let path = |path: &Path| text(&path.display().to_string());
     let letter = config.order_letter.chars().next().filter(char::is_ascii_uppercase).unwrap_or('A');
-    let keys = profile_keys(&enrolment.trust_root);
-    let keys: Vec<String> =
-        keys.iter().map(|(id, public)| format!("{{ id = {}, public = {} }}", text(id), text(public))).collect();
+    let keys = |wanted: &str| {
+        let keys = trusted(&enrolment.trust_root, wanted);
+        let keys = keys.map(|(id, public)| format!("{{ id = {}, public = {} }}", text(id), text(public)));
+        keys.collect::<Vec<_>>().join(", ")
+    };
     let users: Vec<String> = settings.agent.users.iter().map(|user| text(user)).collect();
     format!(
         "# Written by the first start, when this device joined its shop.\n\
          store = {}\ndevice = {}\nrole = {}\nletter = \"{letter}\"\ndata = {}\nboard = {}\ncontent = {}\n\n\
-         [cem]\ntenant_key_file = {}\ntenant_key_version = {key_version}\nprofile_keys = [{}]\n\n\
+         [cem]\nprofile_keys = [{}]\nroster_keys = [{}]\n\n\
          [agent]\nask = {}\nwake = {}\nagent_db = {}\nanswer = {}\nusers = [{}]\n",
         text(&config.store),
         text(&config.device),
@@ -152,8 +152,8 @@ fn kiosk_toml(settings: &FirstStart, board: &Path, enrolment: &Enrolment, key_ve
         path(&settings.data),
         path(board),
         path(&settings.content),
-        text(TENANT_KEY),
-        keys.join(", "),
+        keys(KEY_PROFILES),
+        keys(KEY_ROSTER),
         path(&settings.agent.ask),
         path(&settings.agent.wake),
         path(&settings.agent.agent_db),
@@ -162,9 +162,9 @@ fn kiosk_toml(settings: &FirstStart, board: &Path, enrolment: &Enrolment, key_ve
     )
 }
 
-fn profile_keys(root: &TrustRoot) -> Vec<(String, String)> {
-    let good = root.keys.iter().filter(|key| key.uses.iter().any(|used| used == KEY_PROFILES));
-    good.map(|key| (key.id.clone(), key.public.clone())).collect()
+fn trusted<'a>(root: &'a TrustRoot, wanted: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let good = root.keys.iter().filter(move |key| key.uses.iter().any(|used| used == wanted));
+    good.map(|key| (key.id.as_str(), key.public.as_str()))
 }
 
 #[cfg(test)]
@@ -206,7 +206,7 @@ mod tests {
             order_letter: "B".into(),
             ..DeviceConfig::default()
         };
-        let trust_root = TrustRoot { keys: vec![TrustedKey::new(&key, &[KEY_PROFILES])], ..TrustRoot::default() };
+        let trust_root = TrustRoot { keys: vec![TrustedKey::new(&key, &[KEY_PROFILES, KEY_ROSTER])], ..TrustRoot::default() };
         Enrolment { config, trust_root, ..Enrolment::default() }
     }
 
@@ -240,11 +240,11 @@ mod tests {
 
         let kiosk = KioskConfig::load(&settings.config).unwrap();
         assert_eq!((kiosk.source().as_str(), kiosk.letter), ("/stores/s-001/devices/k-02", 'B'));
-        assert_eq!((kiosk.tenant_key.version, kiosk.tenant_key.bytes), (3, [0x11; 32]));
-        assert_eq!(kiosk.profile_keys.len(), 1);
-        let mode =
-            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(folder.path().join("kiosk/tenant.key")).unwrap().permissions());
-        assert_eq!(mode & 0o777, 0o600);
+        assert!(kiosk.tenant_key.is_none(), "the agent has it");
+        assert_eq!((kiosk.profile_keys.len(), kiosk.roster_keys.len()), (1, 1));
+        for file in fs::read_dir(folder.path().join("kiosk")).unwrap().flatten() {
+            assert!(!fs::read_to_string(file.path()).unwrap().contains(&"11".repeat(32)), "no file holds a key");
+        }
     }
 
     #[test]

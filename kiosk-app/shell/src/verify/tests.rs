@@ -1,6 +1,10 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::config::TenantKey;
+use crate::{
+    config::TenantKey,
+    keys::{KeyRing, Keys},
+    pseudonym::KnownBadges,
+};
 use card_auth::{
     diversify, hex,
     sun::{self, Mirror},
@@ -56,12 +60,17 @@ impl TagReader for Phone {
 
 pub(crate) fn test_verifier(key: Option<Key>) -> Verifier {
     Verifier {
-        pseudonyms: Pseudonyms::new(TenantKey { version: 3, bytes: [7; 32] }),
-        policy: CardPolicy { picc_key: Some(PICC), ..CardPolicy::default() },
+        pseudonyms: Pseudonyms::new(test_keys(3), KnownBadges::default()),
+        policy: CardPolicy::default(),
         keys: Box::new(KnownKeys(key, None)),
         counters: Arc::new(Memory::default()),
         handed: Handed::default(),
     }
+}
+
+fn test_keys(version: u32) -> KeyRing {
+    let tenant = (1..=version).rev().map(|version| TenantKey { version, bytes: [u8::try_from(version).unwrap() + 4; 32] });
+    KeyRing::new(Keys { tenant: tenant.collect(), picc: Some(PICC), ..Keys::default() })
 }
 
 fn message(counter: u32) -> String {
@@ -159,4 +168,27 @@ fn a_telephone_proves_its_key_or_is_refused() {
     assert_eq!(assurance(see(Some([5; 32]))), Some((Method::Hce, Assurance::High, None)));
     assert_eq!(see(Some([6; 32])), NOT_GENUINE);
     assert_eq!(see(None), None, "it left");
+}
+
+#[test]
+fn a_badge_is_known_by_an_older_version_and_a_card_goes_by_the_newest() {
+    let mut verifier = test_verifier(None);
+    let tokens = verifier.pseudonyms.of(TagKind::Uid, &UID).unwrap();
+    assert_eq!(tokens.iter().map(|token| &token[..2]).collect::<Vec<_>>(), ["3:", "2:", "1:"]);
+    let seen = |verifier: &mut Verifier| match verifier.see(&tag(reader::TagKind::Uid, &UID, None), &mut Phone(None)) {
+        Some(DeviceEvent::CardSeen { token, .. }) => token,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(seen(&mut verifier), tokens[0]);
+    let badges = KnownBadges::default();
+    verifier.pseudonyms = Pseudonyms::new(test_keys(3), badges.clone());
+    badges.set(&[tokens[1].clone()]);
+    assert_eq!(seen(&mut verifier), tokens[1]);
+}
+
+#[test]
+fn before_the_agent_has_given_a_key_no_card_is_told_of() {
+    let mut verifier = test_verifier(None);
+    verifier.pseudonyms = Pseudonyms::new(KeyRing::default(), KnownBadges::default());
+    assert_eq!(verifier.see(&tag(reader::TagKind::Uid, &UID, None), &mut Phone(None)), None);
 }

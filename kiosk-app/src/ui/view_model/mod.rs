@@ -4,6 +4,7 @@
 //! Pure: a [`Scene`] in, a [`ViewModel`] out. Nothing here knows Slint, reads a clock or a file. Pictures are named by
 //! their keys; sentences without values are named by their case and worded in the `.slint` files.
 
+pub mod closed;
 pub mod desk;
 mod item;
 mod menu;

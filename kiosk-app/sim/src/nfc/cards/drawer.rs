@@ -48,7 +48,7 @@ impl Drawer {
             return Some(used);
         }
         Some(match card {
-            Card::Jane | Card::Ivan | Card::Stranger => Box::new(issued(card.uid()?, keys)?),
+            Card::Jane | Card::Ivan | Card::Stranger | Card::Badge => Box::new(issued(card.uid()?, keys)?),
             Card::Copy => Box::new(Type2::new(&card.uid()?)),
             Card::Four => Box::new(Type2::new(&[0xDE, 0xAD, 0xBE, 0xEF])),
             Card::Ring => Box::new(Type2::new(&card.uid()?)),
