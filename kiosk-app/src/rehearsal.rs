@@ -183,11 +183,17 @@ impl Rehearsal {
             language: if russian { "ru" } else { "en" }.to_owned(),
             consent: if known { Consent::Personal } else { Consent::Service },
             usual: if known { vec![item("flat-white", &[("milk-oat", 1)]), item("almond-croissant", &[])] } else { Vec::new() },
+            dietary: Vec::new(),
             points: 412,
             visits_before: 23,
             as_of_ms: Some(MORNING_MS - 29 * 60_000),
         };
         self.card().device(DeviceEvent::Identified { token: "1:ab".to_owned(), guest: Some(guest), proven: false })
+    }
+
+    /// A guest card by which nobody is known.
+    pub(crate) fn stranger(&mut self) -> &mut Self {
+        self.card().device(DeviceEvent::Identified { token: "1:ab".to_owned(), guest: None, proven: false })
     }
 
     fn input(&mut self, input: Input) -> &mut Self {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use cem_contract::enrol::EnrolmentState;
 use cem_contract::kinds;
-use edge_db::OpenError;
 use edge_db::link::{Answer, Ask, AskServer, AskService, WakeReceiver, uid_of};
+use edge_db::{CacheKey, OpenError};
 use sd_notify::NotifyState;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,6 +21,7 @@ use crate::commands::{End, Orders};
 use crate::config::Config;
 use crate::control::{Holder, Server};
 use crate::engine::{Engine, Limits};
+use crate::enrol::vault::{CACHE_KEY, Seal, Vault};
 use crate::enrol::{self, Enrolled};
 use crate::feed::Feed;
 use crate::http::Client;
@@ -31,7 +32,7 @@ use crate::staff::Staff;
 use crate::store::Store;
 use crate::supervise::Tasks;
 use crate::upload::{Command, Seen, Until, Upload, Watcher, Wiring};
-use crate::visitors::Visitors;
+use crate::visitors::{STORE_CURSOR, Visitors};
 use crate::wipe;
 
 /// How long `run` waits for another `sync-agent` command to let go of the agent's file.
@@ -66,6 +67,9 @@ pub async fn run(config: Arc<Config>, print_events: bool) -> anyhow::Result<()> 
     };
     let (printer, watcher) = printer(print_events)?;
     let Parts { store, client, upload, stop, wake, dates, orders, _control } = assemble(&config, watcher).await?;
+    if let Err(error) = keep_cache_key(&config, &store).await {
+        warn!(error = format!("{error:#}"), "the visitor cache has a key for this run only");
+    }
     let mut tasks = Tasks::default();
     let (end, mut ends) = mpsc::channel(2);
     let fleet = enrolled.as_ref().map(|enrolled| fleet(&config, enrolled, &store, &client, end));
@@ -213,6 +217,35 @@ async fn open_store(config: &Arc<Config>) -> anyhow::Result<Store> {
             other => return other.with_context(|| format!("cannot open the agent's file {}", config.state.display())),
         }
     }
+}
+
+/// The visitor cache lies on disk under a key that is sealed to the machine where that works. One that cannot be read, because
+/// the disk is in another machine, is replaced, and the cache filled anew.
+async fn keep_cache_key(config: &Arc<Config>, store: &Store) -> anyhow::Result<()> {
+    let (config, file) = (Arc::clone(config), store.clone());
+    let known = tokio::task::spawn_blocking(move || {
+        let vault = match &config.enrol {
+            Some(enrol) => Vault::new(&enrol.folder, enrol.seal),
+            None => Vault::new(&config.state.with_extension("keys"), Seal::Auto),
+        };
+        let stored = vault.get(CACHE_KEY).unwrap_or_else(|error| {
+            warn!(error = format!("{error:#}"), "the visitor cache's key is not of this machine: the cache begins anew");
+            None
+        });
+        let key = match stored.and_then(|bytes| CacheKey::from_bytes(&bytes)) {
+            Some(key) => key,
+            None => {
+                let key = file.raw().cache_key();
+                vault.put(CACHE_KEY, key.bytes())?;
+                key
+            }
+        };
+        anyhow::Ok(file.raw().use_cache_key(key)?)
+    });
+    if !known.await?? {
+        store.set_note(STORE_CURSOR, String::new()).await?;
+    }
+    Ok(())
 }
 
 fn fleet(config: &Arc<Config>, enrolled: &Arc<Enrolled>, store: &Store, client: &Client, end: mpsc::Sender<End>) -> Fleet {

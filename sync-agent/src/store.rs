@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cem_contract::NewEvent;
-use edge_db::{AgentStore, CachedProfile, Class, Commit, CommitError, OpenError, Quarantined, Refused, Row, Ticket};
+use edge_db::{AgentStore, CachedProfile, Class, Commit, CommitError, OpenError, Person, Quarantined, Refused, Row, Ticket};
 use serde_json::Value;
 use tracing::warn;
 use uuid::Uuid;
@@ -260,7 +260,16 @@ impl Store {
         Ok(self.blocking(move |store| again(|| store.put_profile(&profile, now))).await??)
     }
 
-    /// Forgets visitors, profiles and tokens.
+    /// Forgets a person in the agent's own file: profile, tokens, events, quarantine.
+    ///
+    /// # Errors
+    /// When the file fails, or a reader did not let go of it.
+    pub async fn forget_person(&self, person: Person) -> anyhow::Result<()> {
+        self.blocking(move |store| again(|| store.forget_person(&person)).map(drop)).await??;
+        Ok(())
+    }
+
+    /// Forgets visitors, profiles and tokens: they are not in the store's cache any more.
     ///
     /// # Errors
     /// When the file fails.

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use cem_contract::cards::CARD_BLOCKED_PROBLEM;
 use cem_contract::{Envelope, Erasure, IssuedProfile, Page, Problem, ResolveRequest, time};
-use edge_db::CachedProfile;
 use edge_db::link::{Answer, Ask, AskClient};
+use edge_db::{CachedProfile, Person};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tracing::{info, warn};
@@ -22,14 +22,20 @@ use crate::store::Store;
 
 /// Pages taken in one round of a list; the next round goes on from there.
 const PAGES_A_ROUND: usize = 200;
-/// How long the kiosk may take to answer.
-const KIOSK_BUDGET: Duration = Duration::from_millis(500);
+/// How long the kiosk may take to forget somebody: a month's log is gone through.
+const KIOSK_BUDGET: Duration = Duration::from_secs(30);
+/// Until a kiosk that has still to forget somebody is asked again.
+const OWED_PAUSE: Duration = Duration::from_secs(5);
 /// How long the backend may take to show that it is there again.
 const PING_BUDGET: Duration = Duration::from_millis(700);
 /// Tokens remembered as fetched lately.
 const RECENT_TOKENS: usize = 10_000;
-const STORE_CURSOR: &str = "visitors.cursor";
+pub(crate) const STORE_CURSOR: &str = "visitors.cursor";
 const ERASURE_CURSOR: &str = "erasures.cursor";
+const OWED: &str = "erasures.owed";
+
+/// Whom the kiosk has still to forget: pseudonyms and cards.
+type Owed = (Vec<String>, Vec<String>);
 
 /// What was fetched lately, so that a guest is greeted without asking again.
 #[derive(Default)]
@@ -70,6 +76,7 @@ impl Visitors {
         match ask {
             Ask::Resolve { token, message, older } => self.resolve(token, older, message).await,
             Ask::Ping => self.ping().await,
+            Ask::CacheKey => Answer::CacheKey { key: self.store.raw().cache_key().bytes().to_vec() },
             _ => Answer::Unavailable,
         }
     }
@@ -190,27 +197,27 @@ impl Visitors {
     /// # Errors
     /// Never by the network; only when the agent's file fails.
     pub async fn keep_current(self, every: Duration) -> anyhow::Result<()> {
-        let mut ticks = tokio::time::interval(every);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
-            self.round().await?;
+            let owed = self.round().await?;
+            tokio::time::sleep(if owed { every.min(OWED_PAUSE) } else { every }).await;
         }
     }
 
-    /// One look at both lists. Erasures first: what must be forgotten must not be fetched again.
+    /// One look at both lists. Erasures first: what must be forgotten must not be fetched again. True where the kiosk has still
+    /// to forget somebody: it is asked again soon.
     ///
     /// # Errors
     /// As [`Visitors::keep_current`].
-    pub async fn round(&self) -> anyhow::Result<()> {
+    pub async fn round(&self) -> anyhow::Result<bool> {
         self.follow("v1/erasures", ERASURE_CURSOR, |this, item| async move { this.erase(item).await }).await?;
+        let owed = self.tell_kiosk().await?;
         if let Some(shop) = &self.shop {
             let path = format!("v1/stores/{}/visitors", escape(shop));
             if self.follow(&path, STORE_CURSOR, |this, item| async move { this.change(item).await }).await? {
                 self.recent.lock().unwrap_or_else(PoisonError::into_inner).list = Some(Instant::now());
             }
         }
-        Ok(())
+        Ok(owed)
     }
 
     /// Reads a list from where it was left. True when its end was reached.
@@ -270,18 +277,50 @@ impl Visitors {
             warn!("an entry of the erasure list is not understood");
             return Ok(());
         };
-        let mut ids = erasure.merged;
-        ids.push(erasure.visitor);
-        self.store.forget(ids.clone()).await?;
-        let kiosk = Arc::clone(&self.kiosk);
-        // The kiosk looks at its cache's erasures when it starts; one that is not there now needs no telling.
-        let told = tokio::task::spawn_blocking(move || {
-            let mut client = AskClient::new(&*kiosk);
-            ids.into_iter().all(|visitor| client.ask(&Ask::Forget { visitor }, KIOSK_BUDGET).is_ok())
-        });
-        let kiosk_told = told.await?;
-        info!(kiosk_told, "forgot an erased visitor");
+        let mut visitors = erasure.merged;
+        visitors.insert(0, erasure.visitor);
+        let person = Person { visitors, tokens: erasure.tokens };
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).by_token.retain(|token, _| !person.tokens.contains(token));
+        self.store.forget_person(person.clone()).await?;
+        // Written down before the list's cursor passes it: a kiosk that is not there now is told when it is.
+        let mut owed = self.owed().await?;
+        owed.push((person.visitors, person.tokens));
+        self.store.set_note(OWED, serde_json::to_string(&owed)?).await?;
+        info!("forgot an erased visitor");
         Ok(())
+    }
+
+    /// Whom the kiosk has still to forget: pseudonyms and cards.
+    async fn owed(&self) -> anyhow::Result<Vec<Owed>> {
+        let note = self.store.note(OWED).await?.unwrap_or_default();
+        Ok(serde_json::from_str(&note).unwrap_or_default())
+    }
+
+    /// Lets the kiosk forget whom it has still to forget. True where somebody is left.
+    async fn tell_kiosk(&self) -> anyhow::Result<bool> {
+        let owed = self.owed().await?;
+        if owed.is_empty() {
+            return Ok(false);
+        }
+        let kiosk = Arc::clone(&self.kiosk);
+        let (asked, before) = (owed.clone(), owed.len());
+        let left = tokio::task::spawn_blocking(move || {
+            let mut client = AskClient::new(&*kiosk);
+            let left = asked.into_iter().filter(|(visitors, tokens)| {
+                let Some((visitor, merged)) = visitors.split_first() else { return false };
+                let (visitor, merged, tokens) = (visitor.clone(), merged.to_vec(), tokens.clone());
+                !matches!(client.ask(&Ask::Forget { visitor, merged, tokens }, KIOSK_BUDGET), Ok(Answer::Done))
+            });
+            left.collect::<Vec<Owed>>()
+        });
+        let left = left.await?;
+        if left.len() < before {
+            self.store.set_note(OWED, serde_json::to_string(&left)?).await?;
+            // The note has named them, too.
+            self.store.forget_person(Person::default()).await?;
+            info!(left = left.len(), "the kiosk forgot erased visitors");
+        }
+        Ok(!left.is_empty())
     }
 }
 

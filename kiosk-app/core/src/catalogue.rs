@@ -100,7 +100,7 @@ pub enum TaxRounding {
 }
 
 /// The fourteen allergens of Regulation (EU) No 1169/2011, Annex II, in its order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 #[allow(missing_docs)]
 pub enum Allergen {

@@ -30,6 +30,8 @@ pub struct Config {
     pub notice_ms: u64,
     /// How long after a restart the guest who paid before it is told what became of it.
     pub recovered_ms: u64,
+    /// True to ask a guest whose card nobody knows whether they want to be known next time.
+    pub joining: bool,
     /// How long a look-up of a card may take before the visit goes on anonymously.
     pub identify_budget_ms: u64,
     /// What the terminal is trusted with.
@@ -163,6 +165,7 @@ impl Default for Config {
             done_ms: 20_000,
             notice_ms: 6_000,
             recovered_ms: 60_000,
+            joining: true,
             identify_budget_ms: 300,
             terminal: TerminalLimits::default(),
             day_turn_min: 240,

@@ -1,6 +1,7 @@
 //! What hardware says, already translated by the adapters: no card number and no UID comes in here.
 
 use crate::{
+    catalogue::Allergen,
     closed::Fleet,
     desk::{Answer, CardAnswer, CardStep},
     ids::Id,
@@ -46,8 +47,8 @@ pub enum CardRefusal {
     Blocked,
 }
 
-/// What a guest has agreed to; each level includes those before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// What a guest has agreed to; each level includes those before it. What they allow: [`crate::consent`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Consent {
     /// No visitor id, no data across visits.
     #[default]
@@ -84,6 +85,8 @@ pub struct Guest {
     pub consent: Consent,
     /// The usual order, may be empty.
     pub usual: Vec<UsualItem>,
+    /// What the guest must not eat, kept by a consent of its own; empty where nothing is.
+    pub dietary: Vec<Allergen>,
     /// Loyalty points.
     pub points: i64,
     /// Visits before this one.
@@ -231,6 +234,11 @@ pub enum DeviceEvent {
         guest: Option<Guest>,
         /// True where the look-up has proven the card, too, which this kiosk alone could not.
         proven: bool,
+    },
+    /// These visitors are to be forgotten: the backend says so.
+    Forgotten {
+        /// Their pseudonyms, all that were merged.
+        visitors: Vec<String>,
     },
     /// The terminal has taken the command of this attempt. Comes before any status of it.
     CommandAcknowledged {

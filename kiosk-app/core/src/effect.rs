@@ -30,6 +30,29 @@ pub struct Record {
     pub events: Vec<Event>,
 }
 
+impl Record {
+    /// These are nobody any more; what was said only of them goes.
+    pub(crate) fn forget(&mut self, visitors: &[String]) {
+        if !self.visitor.as_ref().is_some_and(|visitor| visitors.contains(visitor)) {
+            return;
+        }
+        self.visitor = None;
+        self.consent = Consent::None;
+        self.events.retain_mut(|event| match event {
+            Event::VisitorJoined { .. } | Event::ErasureRequested | Event::ConsentChanged { .. } => false,
+            Event::VisitIdentified { token, .. } => {
+                token.clear();
+                true
+            }
+            Event::OrderPlaced(order) => {
+                order.called_name.clear();
+                true
+            }
+            _ => true,
+        });
+    }
+}
+
 /// The visit and the guest that events belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Who {
@@ -40,6 +63,14 @@ pub(crate) struct Who {
 }
 
 impl Who {
+    /// These are nobody any more.
+    pub(crate) fn forget(&mut self, visitors: &[String]) {
+        if self.visitor.as_ref().is_some_and(|visitor| visitors.contains(visitor)) {
+            self.visitor = None;
+            self.consent = Consent::None;
+        }
+    }
+
     pub(crate) fn record(self, at: Now, events: Vec<Event>) -> Record {
         Record { visit: self.visit, visitor: self.visitor, consent: self.consent, language: self.language, at, events }
     }

@@ -3,7 +3,7 @@
 
 use crate::{
     basket::{Priced, PricedLine},
-    catalogue::Service,
+    catalogue::{Allergen, Service},
     desk::RefundBegun,
     device::{Alarm, Assurance, Consent, Method},
     ids::Id,
@@ -314,7 +314,16 @@ pub enum Event {
     ConsentChanged {
         from: Consent,
         to: Consent,
+        /// What the guest must not eat, where it is about that.
+        dietary: Option<Vec<Allergen>>,
     },
+    /// Somebody wants to be known next time. Recorded under the pseudonym that was made for them.
+    VisitorJoined {
+        token: String,
+        language: String,
+    },
+    /// The guest wants to be forgotten.
+    ErasureRequested,
     /// A line of the till's book: a row always, and a wire event where the contract has one.
     Booked(Box<Entry>),
     /// Rows only: what a refund is for, before its command is sent.

@@ -3,6 +3,8 @@
 use crate::{
     basket::LineId,
     catalogue::{Allergen, ArticleId, CategoryId, Lang, Service},
+    consent::Question,
+    device::Consent,
     money::Minor,
     payments::Tender,
 };
@@ -98,6 +100,20 @@ pub enum Intent {
     CallPerson,
     /// Ask why the greeting, the usual and offers are shown.
     AskWhy,
+    /// See what is kept, and change it.
+    AskPrivacy,
+    /// Be asked this.
+    Ask(Question),
+    /// Yes, to the question that is on the screen.
+    Agree(Question),
+    /// No, to the question that is on the screen; it is not asked again in this visit.
+    Decline,
+    /// A lower level, at once.
+    KeepLess(Consent),
+    /// Keep what is avoided for the next time, or no longer.
+    KeepDietary(bool),
+    /// Forget me: asked first, done when it is said again.
+    ForgetMe,
     /// The answer to 'still there?'.
     StillHere,
     /// Close what lies over the screen.

@@ -36,12 +36,14 @@ use crate::{
     },
     terminal::DayTotals,
 };
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 
 /// How long after a failed record the next try is made.
 pub const RETRY_MS: u64 = 1_000;
 /// The most records kept while the disk takes nothing.
 pub const BACKLOG_MAX: usize = 256;
+/// The most forgotten visitors who are remembered as such; none of their visits lasts until so many others are forgotten.
+const FORGOTTEN_MAX: usize = 256;
 
 /// One kiosk as a pure machine.
 #[derive(Clone, Debug)]
@@ -59,6 +61,8 @@ pub struct Kiosk {
     /// What is to be recorded of what was found at start.
     found: Vec<(Who, Event)>,
     recovery: Recovery,
+    /// Visitors who are to be forgotten, the newest last: what is still to come of them names nobody.
+    forgotten: Vec<String>,
     /// What the last step asked for, until the next input shows that it was done.
     last: Last,
     backlog: VecDeque<Vec<Effect>>,
@@ -99,6 +103,7 @@ impl Kiosk {
             retry_at_ms: 0,
             sealer_lost: false,
             recovery: Recovery::default(),
+            forgotten: Vec::new(),
             config,
             catalogue,
         }
@@ -161,6 +166,9 @@ impl Kiosk {
         self.closed.tick(now);
         if let Input::Device(DeviceEvent::Fleet(word)) = input {
             return self.told(now, word);
+        }
+        if let Input::Device(DeviceEvent::Forgotten { visitors }) = &input {
+            self.forget(visitors);
         }
         if self.closed.is_closed() && self.session.is_free() && is_a_guests(&input) {
             return Vec::new();
@@ -372,10 +380,20 @@ impl Kiosk {
         if !self.session.is_free() {
             self.recovery.guest_has_gone_on();
         }
-        let who = who.unwrap_or_else(|| self.session.who(&catalogue));
+        let mut who = who.unwrap_or_else(|| self.session.who(&catalogue));
+        who.forget(&self.forgotten);
+        if events.contains(&Event::ErasureRequested) {
+            // This one still says who; whatever follows does not.
+            self.forgotten.extend(who.visitor.clone());
+        }
         self.change_menu();
 
-        let found = found.into_iter().map(|(who, event)| Effect::Record(who.record(now, [event].into()))).collect::<Vec<_>>();
+        let nameless = |mut who: Who| {
+            who.forget(&self.forgotten);
+            who
+        };
+        let found = found.into_iter().map(|(who, event)| Effect::Record(nameless(who).record(now, [event].into())));
+        let found = found.collect::<Vec<_>>();
         let record = (!events.is_empty()).then(|| Effect::Record(who.record(now, events)));
         let mut effects = found.clone();
         if self.backlog.is_empty() || record.is_none() {
@@ -422,6 +440,21 @@ impl Kiosk {
             self.session.show(now, &self.config, Overlay::Problem(Problem::CannotRecord));
         }
         self.change_menu();
+    }
+
+    /// What waits for the disk, and what is still to come, names these no more.
+    fn forget(&mut self, visitors: &[String]) {
+        self.forgotten.extend(visitors.iter().cloned());
+        self.forgotten.drain(..self.forgotten.len().saturating_sub(FORGOTTEN_MAX));
+        for effect in self.backlog.iter_mut().flatten() {
+            if let Effect::Record(record) = effect {
+                record.forget(visitors);
+            }
+        }
+        self.backlog.retain_mut(|effects| {
+            effects.retain(|effect| !matches!(effect, Effect::Record(record) if record.events.is_empty()));
+            !effects.is_empty()
+        });
     }
 
     fn keep(&mut self, effects: Vec<Effect>) {

@@ -25,6 +25,7 @@
 //! | What a refund is worth, and where it goes | [`refund`] |
 //! | The till's book, shifts, X and Z, the terminal's end of day | [`till`] |
 //! | What an order costs in instalments | [`instalment`] |
+//! | What each level of consent allows | [`consent`] |
 //! | What a guest is told after a restart | [`recovered`] |
 //! | What happens when nothing can be recorded | [`kiosk`] |
 #![no_std]
@@ -44,6 +45,7 @@ pub mod catalogue;
 pub mod check;
 pub mod closed;
 pub mod config;
+pub mod consent;
 pub mod desk;
 pub mod device;
 pub mod draft;
@@ -77,6 +79,7 @@ mod walk;
 pub use basket::{Basket, Draft, LineId, Priced, PricedLine, PricedModifier, TaxAmount};
 pub use catalogue::{Article, ArticleId, Catalogue, CategoryId, Lang, Service, Text};
 pub use config::Config;
+pub use consent::Question;
 pub use desk::{DeskIntent, DeskView};
 pub use device::DeviceEvent;
 pub use effect::{Effect, Record, Signal};

@@ -168,6 +168,7 @@ pub(crate) fn jane() -> Guest {
             UsualItem { sku: "flat-white".into(), modifiers: vec![("oat-milk".into(), 1)], quantity: 1 },
             UsualItem { sku: "croissant".into(), modifiers: Vec::new(), quantity: 1 },
         ],
+        dietary: Vec::new(),
         points: 412,
         visits_before: 23,
         as_of_ms: None,

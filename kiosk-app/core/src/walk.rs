@@ -7,6 +7,7 @@ use crate::{
     Restored, Service, Tender,
     catalogue::{Allergen, CategoryId},
     config::{Config, PayConfig, Tip},
+    consent::Question,
     device::{Alarm, Assurance, CardRefusal, Consent, DeviceEvent, DeviceKind, Guest, Health, Key, Method},
     event::{Outcome, PaymentFact, Stage},
     fixture::CROISSANT,
@@ -78,6 +79,11 @@ fn intents() -> impl Strategy<Value = Intent> {
         Intent::StartOver,
         Intent::CallPerson,
         Intent::AskWhy,
+        Intent::AskPrivacy,
+        Intent::Decline,
+        Intent::ForgetMe,
+        Intent::KeepLess(Consent::None),
+        Intent::KeepDietary(true),
         Intent::StillHere,
         Intent::Dismiss,
         Intent::ToggleEasyAccess,
@@ -109,7 +115,13 @@ fn intents() -> impl Strategy<Value = Intent> {
         1 => prop::option::of(0u8..4).prop_map(Intent::Tip),
         2 => (0u8..5).prop_map(Intent::Parts),
         1 => any::<u8>().prop_map(|n| Intent::Rate(n % 8)),
+        2 => select(vec![Intent::Ask as fn(Question) -> Intent, Intent::Agree])
+            .prop_flat_map(|make| question().prop_map(make)),
     ]
+}
+
+fn question() -> impl Strategy<Value = Question> {
+    select(vec![Question::Join, Question::Level(Consent::Personal), Question::Level(Consent::Marketing)])
 }
 
 fn devices() -> impl Strategy<Value = DeviceEvent> {
@@ -136,6 +148,7 @@ fn devices() -> impl Strategy<Value = DeviceEvent> {
             assurance: Assurance::Low,
             counter: None
         }),
+        1 => select(vec![jane(), ivan()]).prop_map(|guest| DeviceEvent::Forgotten { visitors: vec![guest.visitor] }),
         1 => Just(DeviceEvent::BankCardSeen),
         1 => Just(DeviceEvent::CardRefused(CardRefusal::RandomNumber)),
         4 => (token(), guest, any::<bool>()).prop_map(|(token, guest, proven)| DeviceEvent::Identified { token, guest, proven }),

@@ -40,7 +40,7 @@ pub enum Right {
     Earn,
     /// Be greeted by name.
     Name,
-    /// See the usual and the number of visits.
+    /// See the usual, the number of visits and what is avoided.
     Usual,
 }
 
@@ -91,6 +91,7 @@ impl CardPolicy {
         if !rights.contains(&Right::Usual) {
             guest.usual.clear();
             guest.visits_before = 0;
+            guest.dietary.clear();
         }
         Some(guest)
     }

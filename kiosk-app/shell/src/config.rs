@@ -25,6 +25,7 @@
 //! [session]                        # optional, as is each key
 //! idle_s = 45
 //! still_there_s = 15
+//! joining = true                   # ask a guest whose card nobody knows whether they want to be known next time
 //! ```
 //!
 //! `[cards]`, optional: see [`CardPolicy`]. `[desk]`, optional: see [`DeskSettings`].
@@ -167,7 +168,7 @@ impl Receipts {
 /// Bytes of a page's address before its token: the code is read from thermal paper.
 const PAGE_URL_BYTES: usize = 100;
 
-/// Time-outs of a visit, `None` for the core's own default.
+/// How a visit goes, `None` for the core's own default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionTimes {
@@ -177,6 +178,8 @@ pub struct SessionTimes {
     pub still_there_s: Option<u32>,
     /// Seconds for which 'thank you' stays, 3 to 120.
     pub done_s: Option<u32>,
+    /// A guest whose card nobody knows is asked whether they want to be known next time.
+    pub joining: Option<bool>,
 }
 
 #[derive(Deserialize)]

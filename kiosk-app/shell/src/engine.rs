@@ -255,6 +255,11 @@ impl Engine {
         self.kiosk.replace_catalogue(catalogue);
     }
 
+    /// Lets go of the orders whose rows are kept at hand, and of the names in them.
+    pub(crate) fn forget_orders_at_hand(&mut self) {
+        self.recorder.forget();
+    }
+
     /// The core, to look at.
     pub fn kiosk(&self) -> &Kiosk {
         &self.kiosk

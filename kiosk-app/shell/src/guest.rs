@@ -5,7 +5,10 @@
 
 use crate::{clock::Clock, keys::KeyRing, words};
 use cem_contract::{Envelope, IssuedProfile, PROFILE_PAYLOAD_TYPE, time::parse_rfc3339};
-use kiosk_core::device::{Consent, Guest, UsualItem};
+use kiosk_core::{
+    catalogue::Allergen,
+    device::{Guest, UsualItem},
+};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Visitors whose last version is remembered; beyond it the oldest pseudonym in order of text is forgotten.
@@ -102,22 +105,19 @@ impl LookUp {
 
 fn guest(issued: IssuedProfile, as_of_ms: Option<i64>) -> Option<Guest> {
     let profile = issued.profile;
-    let consent = words::consent_of(profile.consent);
-    if consent == Consent::None {
-        return None;
-    }
-    // History is for those who agreed to it, whatever the profile holds.
-    let usual = if consent >= Consent::Personal { usual(profile.usual) } else { Vec::new() };
-    Some(Guest {
+    // Whatever the profile holds, only what was agreed to comes in.
+    let known = Guest {
         visitor: profile.visitor,
         display_name: profile.display_name.unwrap_or_default().chars().take(NAME_CHARS).collect(),
         language: profile.language.unwrap_or_default(),
-        consent,
-        usual,
+        consent: words::consent_of(profile.consent),
+        usual: usual(profile.usual),
+        dietary: Allergen::ALL.into_iter().filter(|allergen| profile.dietary.iter().any(|word| word == allergen.key())).collect(),
         points: profile.points,
         visits_before: u32::try_from(profile.visits).unwrap_or(u32::MAX),
         as_of_ms,
-    })
+    };
+    known.as_agreed()
 }
 
 fn usual(items: Vec<cem_contract::UsualItem>) -> Vec<UsualItem> {

@@ -23,6 +23,8 @@ pub(crate) enum Message {
     Content(Box<crate::content::Content>),
     /// Finish, delete everything that this kiosk recorded and was given, say so, and end.
     Wipe(SyncSender<()>),
+    /// These visitors are to be forgotten. Answered once nothing that is still to be recorded names them.
+    Forget { visitors: Vec<String>, done: SyncSender<()> },
     /// Finish: no new sale, wait for a payment in flight, then end.
     Stop,
 }

@@ -14,6 +14,8 @@ use cem_contract::{NewEvent, data, kinds};
 use edge_db::{AttemptNote, AttemptRow, AttemptState, Class, Commit, OrderCounter, OrderRow, OrderState, TerminalRow};
 use kiosk_core::{
     By, CommandKind, Currency, Event, Id, Minor, Now, PlacedOrder, PricedLine, Record, Stage, Tender,
+    catalogue::Allergen,
+    consent::{TEXT_VERSION, Use},
     device::{Alarm, Consent},
     event::{BasketAction, Outcome, PaymentFact, Problem, Progress, TaskKind, TerminalBook, Trigger},
     ids::IdMaker,
@@ -25,8 +27,6 @@ use uuid::Uuid;
 
 /// Orders whose rows are kept at hand for a change of state.
 const RECENT_ORDERS: usize = 32;
-/// Version of the sentences that a guest agrees to; they ship with this program.
-const CONSENT_TEXTS: &str = "1";
 
 /// Who records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,11 @@ pub struct Recorder {
 /// refused; what only finishes a sale must be taken.
 pub(crate) fn class_of(events: &[Event]) -> Class {
     let class = |event: &Event| match event {
-        Event::OrderPlaced(_) | Event::PaymentStarted(_) | Event::ConsentChanged { .. } => Class::Sale,
+        Event::OrderPlaced(_)
+        | Event::PaymentStarted(_)
+        | Event::ConsentChanged { .. }
+        | Event::VisitorJoined { .. }
+        | Event::ErasureRequested => Class::Sale,
         Event::PaymentApproved(_)
         | Event::PaymentDeclined(_)
         | Event::PaymentUnknown(_)
@@ -90,6 +94,11 @@ impl Recorder {
     /// With the proofs of those who sign in.
     pub(crate) fn with_proofs(self, proofs: Proofs) -> Self {
         Self { proofs, ..self }
+    }
+
+    /// Forgets the orders at hand with the names in them. Their states still change, without the rest of their rows.
+    pub fn forget(&mut self) {
+        self.orders.clear();
     }
 
     /// An order from before the start whose state may still change.
@@ -126,7 +135,8 @@ impl Recorder {
             kind: kind.to_owned(),
             time_ms: time_ms(record.at),
             visitid: record.visit.map(uuid),
-            visitor: record.visitor.clone(),
+            // The core sees to it as well: without that consent no event names anybody.
+            visitor: record.visitor.clone().filter(|_| record.consent.allows(Use::VisitorId)),
             consent: words::consent(record.consent),
             clock: words::clock(record.at.quality),
             boot: self.who.boot.clone(),
@@ -175,7 +185,13 @@ impl Recorder {
             Event::HelpCalled { .. } => (kinds::HELP_CALLED, self.help()),
             Event::ProblemShown { problem, stage } => (kinds::PROBLEM_SHOWN, problem_shown(*problem, *stage)),
             Event::AlarmRaised { alarm, detail } => (kinds::DEVICE_ALARM, alarm_raised(*alarm, detail)),
-            Event::ConsentChanged { from, to } => (kinds::CONSENT_CHANGED, consent_changed(*from, *to)),
+            Event::ConsentChanged { from, to, dietary } => {
+                (kinds::CONSENT_CHANGED, consent_changed(*from, *to, dietary.as_deref()))
+            }
+            Event::VisitorJoined { token, language } => (kinds::VISITOR_JOINED, joined(token, language)),
+            Event::ErasureRequested => {
+                (kinds::VISITOR_ERASURE_REQUESTED, data::ErasureRequested { by: "guest".into() }.to_value())
+            }
             Event::Booked(entry) => return self.booked(entry, currency),
             Event::StaffSignedIn { staff } => (kinds::STAFF_SIGNED_IN, signed_in(staff)),
             Event::StaffApproved { staff, act, subject, amount } => {
@@ -430,9 +446,20 @@ fn overridden(event: &Event, currency: Currency) -> Value {
     data::PriceChanged { sku: sku.clone(), from, to, reason: reason.clone(), staff: Some(staff.clone()) }.to_value()
 }
 
-fn consent_changed(from: Consent, to: Consent) -> Value {
+fn consent_changed(from: Consent, to: Consent, dietary: Option<&[Allergen]>) -> Value {
     let (from, to) = (words::consent(from).word().into(), words::consent(to).word().into());
-    data::ConsentChanged { from, to, text_version: CONSENT_TEXTS.into() }.to_value()
+    let dietary = dietary.map(|avoided| avoided.iter().map(|allergen| allergen.key().to_owned()).collect());
+    data::ConsentChanged { from, to, text_version: TEXT_VERSION.into(), dietary }.to_value()
+}
+
+fn joined(token: &str, language: &str) -> Value {
+    data::VisitorJoined {
+        token: token.to_owned(),
+        display_name: None,
+        language: Some(language.to_owned()),
+        text_version: TEXT_VERSION.into(),
+    }
+    .to_value()
 }
 
 fn alarm_raised(alarm: Alarm, detail: &str) -> Value {

@@ -17,7 +17,7 @@ use crate::{
 use anyhow::{Context as _, Result};
 use edge_db::link::AskService;
 use kiosk_content::{Picture, Shop, Theme};
-use kiosk_core::{Catalogue, DeskIntent, Input, Intent, Kiosk, Now, Snapshot};
+use kiosk_core::{Catalogue, DeskIntent, DeviceEvent, Input, Intent, Kiosk, Now, Snapshot};
 use kiosk_devices::BoardConfig;
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use std::{
     sync::{
         Arc, Mutex, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, channel},
+        mpsc::{Receiver, SyncSender, channel},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -275,6 +275,7 @@ impl Loop {
                     let _ = done.send(());
                     return Ok(());
                 }
+                Some(Message::Forget { visitors, done }) => self.forget(visitors, &done)?,
                 Some(Message::Stop) => break,
             }
         }
@@ -309,6 +310,14 @@ impl Loop {
         self.engine.replace_catalogue(content.catalogue.clone());
         self.pending = Some(content);
         self.step(Input::Tick)
+    }
+
+    fn forget(&mut self, visitors: Vec<String>, done: &SyncSender<()>) -> Result<(), Dead> {
+        self.engine.forget_orders_at_hand();
+        self.step(Input::Device(DeviceEvent::Forgotten { visitors }))?;
+        // Whoever asked may have given up.
+        let _ = done.send(());
+        Ok(())
     }
 
     /// No intent is taken any more; what hardware says about money in flight still is.
@@ -357,6 +366,7 @@ mod tests {
     use kiosk_core::{
         ClockQuality, Command, CommandOutcome, Config, DeviceEvent, Id, Minor, Paper, Service, Signal, Stage, Tender,
     };
+    use std::path::Path;
 
     /// A journal and a terminal that remember.
     #[derive(Clone, Default)]
@@ -495,6 +505,7 @@ mod tests {
             match message {
                 Message::Input(input) => work.step(input).unwrap(),
                 Message::Content(content) => work.take(*content).unwrap(),
+                Message::Forget { visitors, done } => work.forget(visitors, &done).unwrap(),
                 Message::Stop | Message::Wipe(_) => unreachable!("nobody stops it"),
             }
         }

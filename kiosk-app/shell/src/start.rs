@@ -2,7 +2,7 @@
 
 use crate::{
     adapters::{Asking, CardDesk, DeskSide, FiscalSide, Fitted, Render, Seals},
-    agent::{CachedKeys, Link, backend_at},
+    agent::{CachedKeys, KeyAtHand, Link, backend_at},
     clock::Clock,
     config::{KioskConfig, SessionTimes},
     content::{Content, Shown},
@@ -275,11 +275,12 @@ fn terminal_limits(terminal: Option<&Terminal>) -> TerminalLimits {
 
 fn core_config(config: &KioskConfig, board: &BoardConfig, content: &Content, seed: [u8; 32]) -> Config {
     let default = Config::default();
-    let SessionTimes { idle_s, still_there_s, done_s } = config.session;
+    let SessionTimes { idle_s, still_there_s, done_s, joining } = config.session;
     let ms = |seconds: Option<u32>, default: u64| seconds.map_or(default, |s| u64::from(s) * 1_000);
     Config {
         device: config.letter,
         idle_ms: ms(idle_s, default.idle_ms),
+        joining: joining.unwrap_or(default.joining),
         still_there_ms: ms(still_there_s, default.still_there_ms),
         done_ms: ms(done_s, default.done_ms),
         terminal: terminal_limits(board.terminal.as_ref()),
@@ -392,7 +393,8 @@ pub(crate) fn fit(
     outbox: &Arc<Outbox>,
     fiscal: Option<FiscalSide>,
 ) -> Result<Fitted> {
-    let (verifier, asking) = identity(config, shared, clock, outbox);
+    let key = KeyAtHand::asked(config.agent.as_ref());
+    let (verifier, asking) = identity(config, shared, clock, outbox, &key);
     Ok(Fitted {
         reader: open_reader(board).map(|reader| (reader, verifier)),
         issuer: issuer(config, shared),
@@ -406,7 +408,7 @@ pub(crate) fn fit(
             .context("the microcontroller board cannot be opened")?
             .map(|peripherals| (peripherals, clock.clone())),
         agent: asking,
-        backend: config.agent.as_ref().map(|paths| backend_at(&paths.ask)),
+        backend: config.agent.as_ref().map(|paths| backend_at(&paths.ask, key)),
         desk: None,
         fiscal,
         keys: config.agent.as_ref().map(|paths| KeyAsker::new(&paths.ask, shared.ring.clone())),
@@ -433,10 +435,11 @@ pub(crate) fn identity(
     shared: &Shared,
     clock: &Arc<dyn Clock>,
     outbox: &Arc<Outbox>,
+    key: &KeyAtHand,
 ) -> (Verifier, Option<Asking>) {
     let look_up = || LookUp::new(shared.ring.clone(), config.store.clone(), clock.clone());
     let keys: Box<dyn CardKeys> = match &config.agent {
-        Some(paths) => Box::new(CachedKeys::new(&paths.agent_db, look_up())),
+        Some(paths) => Box::new(CachedKeys::new(&paths.agent_db, look_up(), key.clone())),
         None => Box::new(NoKeys),
     };
     let (counters, handed, policy): (Arc<dyn TapCounters>, _, _) = (outbox.clone(), Handed::default(), config.cards.clone());
@@ -448,7 +451,7 @@ pub(crate) fn identity(
         handed: handed.clone(),
     };
     let asking = config.agent.as_ref().map(|paths| {
-        let agent = Box::new(Link::new(&paths.ask, &paths.agent_db));
+        let agent = Box::new(Link::new(&paths.ask, &paths.agent_db, key.clone()));
         Asking { agent, look_up: look_up(), policy, keys: shared.ring.clone(), counters, handed }
     });
     (verifier, asking)

@@ -2,6 +2,7 @@
 
 use crate::{
     adapters::{Asking, Settled},
+    agent::KeyAtHand,
     clock::SystemClock,
     config::KioskConfig,
     keys::KeyAsker,
@@ -67,7 +68,7 @@ pub fn watch(config: &KioskConfig, stop: &AtomicBool, mut say: impl FnMut(&TapLi
     if let Some(agent) = &config.agent {
         KeyAsker::new(&agent.ask, shared.ring.clone()).at_start();
     }
-    let (mut verifier, mut asking) = identity(config, &shared, &clock, &outbox);
+    let (mut verifier, mut asking) = identity(config, &shared, &clock, &outbox, &KeyAtHand::asked(config.agent.as_ref()));
     while !stop.load(Ordering::Relaxed) {
         match reader.next(WAIT) {
             Ok(ReaderLine::Tap(tag)) => say(&tap(&tag, &mut *reader, &mut verifier, asking.as_mut())),

@@ -7,15 +7,15 @@ use crate::{
     rehearsal::Rehearsal,
     ui::{
         Ui,
-        slint_app::{Chrome, GreetingState, MenuState},
+        slint_app::{Chrome, MenuState},
         view_model::Side,
     },
 };
 use anyhow::Result;
 use kiosk_core::{
-    CommandOutcome, DeviceEvent, Intent, Service, Stage, Tender,
+    CommandOutcome, DeviceEvent, Intent, Question, Service, Stage, Tender,
     catalogue::Allergen,
-    device::{CardRefusal, DeviceKind, Health},
+    device::{CardRefusal, Consent, DeviceKind, Health},
 };
 use slint::ComponentHandle as _;
 
@@ -61,15 +61,15 @@ pub(super) const ALL: &[View] = &[
     view("greeting-looking", Stage::Greeting, |r| r.card()),
     view("greeting-new", Stage::Greeting, |r| r.guest(false)),
     view("greeting-easy", Stage::Greeting, |r| r.guest(true).intent(Intent::ToggleEasyAccess)),
-    touched(
-        "greeting-why",
-        Stage::Greeting,
-        |r| r.guest(true),
-        |ui, _| {
-            ui.app().global::<GreetingState<'_>>().set_explaining(true);
-            Ok(())
-        },
-    ),
+    view("greeting-why", Stage::Greeting, |r| r.guest(true).intent(Intent::AskWhy)),
+    view("greeting-joined", Stage::Greeting, |r| r.stranger().intent(Intent::Agree(Question::Join))),
+    view("privacy", Stage::Greeting, |r| r.guest(true).intent(Intent::AskPrivacy)),
+    view("privacy-service", Stage::Greeting, |r| r.guest(false).intent(Intent::AskPrivacy)),
+    view("ask-join", Stage::Greeting, |r| r.stranger()),
+    view("ask-personal", Stage::Greeting, |r| r.guest(false).intent(Intent::Ask(Question::Level(Consent::Personal)))),
+    view("ask-marketing", Stage::Greeting, |r| r.guest(true).intent(Intent::Ask(Question::Level(Consent::Marketing)))),
+    view("forget", Stage::Greeting, |r| r.guest(true).intent(Intent::ForgetMe)),
+    view("forgotten", Stage::Greeting, |r| r.guest(true).intents([Intent::ForgetMe, Intent::ForgetMe])),
     view("service", Stage::Browse, |r| r.intent(Intent::Begin)),
     view("menu", Stage::Browse, |r| r.browse()),
     view("menu-filled", Stage::Browse, |r| r.browse().fill().category("burgers")),
@@ -128,9 +128,16 @@ pub(super) const ALL: &[View] = &[
     view("random-card", Stage::Browse, |r| r.browse().device(DeviceEvent::CardRefused(CardRefusal::RandomNumber))),
     view("card-not-genuine", Stage::Browse, |r| r.browse().device(DeviceEvent::CardRefused(CardRefusal::NotGenuine))),
     view("card-blocked", Stage::Browse, |r| r.browse().device(DeviceEvent::CardRefused(CardRefusal::Blocked))),
-    view("unknown-card", Stage::Browse, |r| {
-        r.browse().card().device(DeviceEvent::Identified { token: "1:ab".to_owned(), guest: None, proven: false })
-    }),
+    view("ask-join-menu", Stage::Browse, |r| r.browse().stranger()),
+    touched(
+        "menu-allergens-kept",
+        Stage::Browse,
+        |r| r.guest(true).intents([Intent::SeeMenu, Intent::ToggleAllergen(Allergen::Nuts), Intent::KeepDietary(true)]),
+        |ui, _| {
+            ui.app().global::<MenuState<'_>>().set_choosing_allergens(true);
+            Ok(())
+        },
+    ),
     view("pay", Stage::Paying, |r| r.checkout().pay()),
     View { terminal: Some(Side::Left), ..view("pay-left", Stage::Paying, |r| r.checkout().pay()) },
     View { terminal: Some(Side::Below), ..view("pay-below", Stage::Paying, |r| r.checkout().pay()) },
@@ -156,5 +163,12 @@ pub(super) const ALL: &[View] = &[
     view("done-rated", Stage::Feedback, |r| r.checkout().pay().approved().printed(Health::Ok).intent(Intent::Rate(5))),
     view("done-counter", Stage::Done, |r| r.checkout().intent(Intent::Pay(Tender::Cash))),
     view("done-printer", Stage::Done, |r| r.checkout().pay().approved().printed(Health::Blocked)),
+    view("done-joined-late", Stage::Done, |r| r.checkout().pay().approved().guest(true)),
+    view("done-ask-join", Stage::Done, |r| {
+        r.card().wait(300).browse().fill().intents([Intent::OpenBasket, Intent::Checkout]).pay().approved()
+    }),
+    view("done-ask-personal", Stage::Done, |r| {
+        r.guest(false).browse().fill().intents([Intent::OpenBasket, Intent::Checkout]).pay().approved()
+    }),
     view("done-easy", Stage::Done, |r| r.checkout().pay().approved().intent(Intent::ToggleEasyAccess)),
 ];

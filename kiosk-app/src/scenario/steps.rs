@@ -289,7 +289,16 @@ mod tests {
     #[test]
     fn the_scenarios_that_come_with_the_product_can_be_read() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/scenarios");
-        for name in ["guest-jane.toml", "anonymous.toml", "keypad.toml", "desk-sign-in.toml"] {
+        for name in [
+            "guest-jane.toml",
+            "anonymous.toml",
+            "keypad.toml",
+            "desk-sign-in.toml",
+            "joining.toml",
+            "forgetting.toml",
+            "offline-stranger.toml",
+            "tap-at-the-end.toml",
+        ] {
             assert!(!Scenario::load(&folder.join(name)).unwrap().steps.is_empty());
         }
     }

@@ -66,6 +66,10 @@ fn shown(over: Option<Over>) -> Shown {
         Some(Over::Problem(_)) => Shown::Problem,
         Some(Over::StartOver) => Shown::StartOver,
         Some(Over::Why) => Shown::Why,
+        Some(Over::Privacy) => Shown::Privacy,
+        Some(Over::Ask) => Shown::Ask,
+        Some(Over::ConfirmForget) => Shown::ConfirmForget,
+        Some(Over::Forgotten) => Shown::Forgotten,
     }
 }
 

@@ -14,6 +14,7 @@ mod bind_menu;
 mod bind_overlay;
 pub mod bind_page;
 mod bind_pay;
+mod bind_privacy;
 mod bind_theme;
 mod focus;
 pub mod pictures;
@@ -61,6 +62,7 @@ pub struct Ui {
     item: bind_item::ItemBinding,
     basket: bind_basket::BasketBinding,
     overlay: bind_overlay::OverlayBinding,
+    privacy: bind_privacy::PrivacyBinding,
     page: bind_page::PageBinding,
     page_shown: Option<view_model::page::PageView>,
     ask: Rc<RefCell<Option<view_model::desk::Ask>>>,
@@ -94,6 +96,7 @@ impl Ui {
             item: bind_item::ItemBinding::new(&app, &send),
             basket: bind_basket::BasketBinding::new(&app, &send),
             overlay: bind_overlay::OverlayBinding::new(&app, &send),
+            privacy: bind_privacy::PrivacyBinding::new(&app, &send),
             page: bind_page::PageBinding::new(&app, &say),
             page_shown: None,
             ask,
@@ -227,6 +230,7 @@ impl Ui {
         changed!(checkout, bind_checkout::apply(app, &next.checkout));
         changed!(pay, bind_pay::apply(app, &next.pay));
         changed!(done, bind_done::apply(app, &next.done, *sizes));
+        changed!(privacy, self.privacy.apply(app, next.privacy));
         changed!(overlay, self.overlay.apply(app, &next.overlay));
     }
 }
@@ -262,7 +266,6 @@ fn answered(ask: &Rc<RefCell<Option<view_model::desk::Ask>>>, say: &bind_page::S
 
 /// What the guest opened on the screen alone does not outlive its view: the next guest must not find it.
 fn close_sheets(app: &App) {
-    app.global::<slint_app::GreetingState<'_>>().set_explaining(false);
     app.global::<slint_app::MenuState<'_>>().set_choosing_allergens(false);
     app.global::<slint_app::Chrome<'_>>().set_choosing_language(false);
 }

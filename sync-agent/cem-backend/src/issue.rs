@@ -2,7 +2,10 @@
 
 use crate::{
     cards,
-    people::visitor::{self, history},
+    people::{
+        agreed,
+        visitor::{self, history},
+    },
     store::Result,
 };
 use cem_contract::{Consent, Envelope, IssuedProfile, PROFILE_PAYLOAD_TYPE, Profile, SigningKey, time};
@@ -29,15 +32,7 @@ pub(crate) fn issue(connection: &Connection, key: &SigningKey, profile: Profile,
         tier: visitor::tier(connection, &survivor)?,
         card_keys: cards::of(connection, &tokens)?,
         tokens,
-        profile: for_device(profile),
+        profile: agreed::of(profile),
     };
     Ok(Envelope::sign(PROFILE_PAYLOAD_TYPE, &serde_json::to_vec(&issued)?, key))
-}
-
-/// What a device may know: of a guest who has not agreed to personal service nothing that speaks of former visits.
-pub(crate) fn for_device(profile: Profile) -> Profile {
-    if profile.consent >= Consent::Personal {
-        return profile;
-    }
-    Profile { usual: Vec::new(), offers: Vec::new(), segments: Vec::new(), last_feedback: None, ..profile }
 }

@@ -348,11 +348,14 @@ shapes! {
         staff: Option<String>,
     }
 
-    /// `cem.consent.changed.v1`; levels none, service, personal, marketing.
+    /// `cem.consent.changed.v1`; levels none, service, personal, marketing. `dietary`: allergens that the guest wants kept, by a
+    /// consent of its own; empty where they want them kept no longer, absent where nothing was said about it.
     ConsentChanged {
         from: String,
         to: String,
         text_version: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dietary: Option<Vec<String>>,
     }
 
     /// `cem.visitor.erasure_requested.v1`; `by` guest, staff.

@@ -25,6 +25,7 @@ mod classify;
 pub mod data;
 mod dsse;
 pub mod enrol;
+pub mod erase;
 mod event;
 mod fleet;
 pub mod hex;

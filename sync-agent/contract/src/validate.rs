@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 use std::fmt;
 use uuid::Uuid;
 
+/// What is said of a member that is not there.
+pub(crate) const MISSING: &str = "missing";
+
 /// Why an event can never be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Invalid {
@@ -43,12 +46,12 @@ pub fn validate_data(kind: &str, data: Option<&Value>) -> Result<(), Invalid> {
     let members = match data {
         Some(Value::Object(members)) => members,
         Some(Value::Null) | None if required.is_empty() => return Ok(()),
-        Some(Value::Null) | None => return Err(Invalid::new("data", "missing")),
+        Some(Value::Null) | None => return Err(Invalid::new("data", MISSING)),
         Some(_) => return Err(Invalid::new("data", "not an object")),
     };
     for (name, shape) in required {
         match members.get(*name) {
-            None => return Err(Invalid::new(format!("data.{name}"), "missing")),
+            None => return Err(Invalid::new(format!("data.{name}"), MISSING)),
             Some(value) => check(*shape, value, &|| format!("data.{name}"))?,
         }
     }

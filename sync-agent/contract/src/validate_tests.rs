@@ -126,7 +126,7 @@ fn complete(kind: &str) -> Value {
         }
         kinds::ARTICLE_SOLD_OUT | kinds::ARTICLE_BACK => data::Article { sku: text("x"), left: None, staff: None }.to_value(),
         kinds::CONSENT_CHANGED => {
-            data::ConsentChanged { from: text("none"), to: text("personal"), text_version: text("1") }.to_value()
+            data::ConsentChanged { from: text("none"), to: text("personal"), text_version: text("1"), dietary: None }.to_value()
         }
         kinds::VISITOR_ERASURE_REQUESTED => data::ErasureRequested { by: text("guest") }.to_value(),
         kinds::PROBLEM_SHOWN => data::ProblemShown { problem: text("card_declined"), stage: None }.to_value(),

@@ -81,7 +81,8 @@
 //! - The same for a WAL whose bytes change at rest: SQLite stops at the first frame that does not fit.
 //! - What the agent's file remembers beside its log (acknowledgements, quarantine, profiles) may be some moments old after
 //!   a power cut: then events are sent twice, and the backend answers `duplicate`.
-//! - The files are not encrypted. A damaged file that was kept aside still holds what it held: erasure does not reach it.
+//! - The files are not encrypted, but for the visitor cache ([`CacheKey`]). A damaged file that was kept aside still holds what it held: erasure
+//!   ([`Outbox::forget`]) does not reach it, nor a copy that somebody made.
 //! - Nothing else may open a live file: no `sqlite3` shell, no copy while the writer runs.
 //!
 //! How it is checked: `tests/it/power.rs` cuts the power at every write, `tests/it/faults.rs` fails every write and flips
@@ -96,6 +97,7 @@ mod carve;
 mod error;
 mod exported;
 mod file;
+mod forget;
 mod identity;
 pub mod link;
 mod log;
@@ -110,6 +112,7 @@ mod retention;
 mod rows;
 mod salvage;
 mod schema;
+mod seal;
 mod taps;
 mod till;
 mod writer;
@@ -120,6 +123,7 @@ pub use agent::{
 };
 pub use error::{CommitError, OpenError, ReadError, Refused, WriteError};
 pub use exported::{Exported, exported, note_exported};
+pub use forget::Person;
 pub use identity::Identity;
 pub use open::Opened;
 pub use options::{Clock, Durability, Limits, OutboxOptions};
@@ -131,5 +135,6 @@ pub use rows::{
     OrderState, RefundRow, Row, StaffRow, TerminalRow, TillHead, TillRow, TillRows,
 };
 pub use salvage::SalvageReport;
+pub use seal::CacheKey;
 
 pub use cem_contract::NewEvent;

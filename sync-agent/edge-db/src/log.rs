@@ -177,6 +177,20 @@ pub(crate) fn insert(conn: &Connection, log: &Log, row: &Row) -> rusqlite::Resul
     Ok(())
 }
 
+/// Puts another body into a row, everything else as it was. A row whose checksum was wrong before keeps its wrong one: it is
+/// not made right by this. False where there is no such row.
+pub(crate) fn replace_body(conn: &Connection, logs: &[Log], key: i64, body: Vec<u8>) -> rusqlite::Result<bool> {
+    let Some(log) = logs.iter().find(|log| log.n == key >> SEQUENCE_BITS) else { return Ok(false) };
+    let sequence = key as u64 & SEQUENCE_MAX;
+    let good = conn
+        .prepare_cached("SELECT key, id, kind, time_ms, recorded_ms, body, crc FROM events WHERE key = ?1")?
+        .query_row([key], |row| Ok(stored_row(row, log.id, sequence)))?;
+    let crc = good.map_or(0, |row| row_crc(log.id, &Row { body: body.clone(), ..row }));
+    let changed =
+        conn.prepare_cached("UPDATE events SET body = ?2, crc = ?3 WHERE key = ?1")?.execute(params![key, body, crc])?;
+    Ok(changed > 0)
+}
+
 /// Numbers after `after`, at most `max_rows` rows or about `max_bytes` of bodies (one row at least).
 pub(crate) fn read(conn: &Connection, log: &Log, after: u64, max_rows: usize, max_bytes: usize) -> rusqlite::Result<Batch> {
     let after = after.max(log.first.saturating_sub(1));

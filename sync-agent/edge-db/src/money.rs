@@ -78,6 +78,15 @@ pub(crate) fn put_order(conn: &Connection, row: &OrderRow) -> Result<(), PutErro
     Ok(())
 }
 
+/// Replaces an order that is there.
+pub(crate) fn replace_order(conn: &Connection, row: &OrderRow) -> rusqlite::Result<()> {
+    match put_order(conn, row) {
+        Err(PutError::Sqlite(error)) => Err(error),
+        // An order contradicts nothing.
+        Ok(()) | Err(PutError::Conflict(_)) => Ok(()),
+    }
+}
+
 /// Inserts or replaces an attempt. A settled one never becomes open again, and a terminal's receipt belongs to one
 /// attempt only.
 pub(crate) fn put_attempt(conn: &Connection, row: &AttemptRow) -> Result<(), PutError> {

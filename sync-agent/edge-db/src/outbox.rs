@@ -408,11 +408,6 @@ impl Outbox {
         })
     }
 
-    /// Copies the whole WAL back and overwrites it with zeros, so that nothing erased can be found in it.
-    pub(crate) fn scrub(&self) -> Result<(), CommitError> {
-        self.run(Writer::scrub)?.map_err(|error| WriteError::Unknown { why: error.to_string() }.into())
-    }
-
     /// Another connection of this process failed to write.
     pub(crate) fn poison(&self, why: &str) {
         let _ = self.shared.poisoned.set(why.to_owned());

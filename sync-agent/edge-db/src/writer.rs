@@ -344,10 +344,19 @@ impl Writer {
         }
     }
 
-    /// Copies the whole WAL back, empties it and writes zeros over its old bytes.
+    /// Copies the whole WAL back, empties it and writes zeros over its old bytes. `WouldBlock` where a reader stands in it.
     pub(crate) fn scrub(&mut self) -> std::io::Result<()> {
-        let truncated = self.conn.wal_checkpoint_v2(Some(c"main"), CheckpointMode::TRUNCATE);
-        self.done(truncated, "empty the WAL");
+        match self.conn.wal_checkpoint_v2(Some(c"main"), CheckpointMode::TRUNCATE) {
+            Ok(_) => {}
+            Err(error) if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {
+                return Err(std::io::ErrorKind::WouldBlock.into());
+            }
+            Err(error) => {
+                let why = error.to_string();
+                self.done(Err::<(), _>(error), "empty the WAL");
+                return Err(std::io::Error::other(why));
+            }
+        }
         self.shared.frames.store(0, Relaxed);
         file::grow_with_zeros(&file::beside(&self.path, "-wal"), self.limits.wal_bytes)
     }

@@ -12,6 +12,8 @@ mod damage;
 mod disk;
 #[path = "it/faults.rs"]
 mod faults;
+#[path = "it/forget.rs"]
+mod forget;
 #[path = "it/full.rs"]
 mod full;
 #[path = "it/kill.rs"]

@@ -6,6 +6,7 @@
 //! | `device.key` | the seed of its Ed25519 key, made here; it never leaves |
 //! | `token` | the device token |
 //! | `keys.json` | the scoped keys |
+//! | `cache.key` | the key of the visitor cache |
 //! | `retired` | the device has wiped itself, or is at it |
 //!
 //! Secrets are sealed to the machine by `systemd-creds` where that works for the agent's user (host key or TPM: the file then
@@ -27,6 +28,8 @@ use tracing::warn;
 /// Names of the files.
 pub const TOKEN: &str = "token";
 pub(super) const DEVICE_KEY: &str = "device.key";
+/// The key under which the visitor cache lies on disk.
+pub const CACHE_KEY: &str = "cache.key";
 pub(super) const KEYS: &str = "keys.json";
 const ENROLMENT: &str = "enrolment.json";
 const RETIRED: &str = "retired";

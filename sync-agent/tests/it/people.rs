@@ -132,9 +132,12 @@ async fn the_stores_list_fills_the_cache_and_the_erasure_list_empties_it_and_tel
     shop.route("/v1/erasures?limit=200&after=e0", Reply::new(200, json!({"items": [erasure], "next": "e1"}).to_string()));
     shop.route("/v1/erasures?limit=200&after=e1", Reply::new(200, json!({"items": [], "next": "e1"}).to_string()));
     shop.route("/v1/stores/s/visitors?limit=200&after=2", Reply::new(200, json!({"items": [], "next": "2"}).to_string()));
+    assert!(visitors.round().await.unwrap(), "the kiosk is not there, and still has to forget");
+    assert_eq!(ask(&visitors, "1:aa").await, Answer::Unavailable);
     let told = kiosk(&shop.kiosk());
-    visitors.round().await.unwrap();
-    assert_eq!(*told.1.lock().unwrap(), ["v_9", "v_1"]);
+    assert!(!visitors.round().await.unwrap());
+    assert!(!visitors.round().await.unwrap(), "it is told once");
+    assert_eq!(*told.1.lock().unwrap(), ["v_1 v_9 1:aa"]);
     assert_eq!(ask(&visitors, "1:aa").await, Answer::Unavailable);
     assert!(says(&ask(&visitors, "1:bb").await, &ivan));
     assert!(shop.server.paths.lock().unwrap().iter().any(|p| p == "/v1/stores/s/visitors?limit=200&after=2"));
@@ -144,8 +147,8 @@ fn kiosk(path: &Path) -> (edge_db::link::AskService, Arc<Mutex<Vec<String>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&told);
     let service = AskServer::bind(path, &[]).unwrap().serve(move |ask| match ask {
-        Ask::Forget { visitor } => {
-            heard.lock().unwrap().push(visitor);
+        Ask::Forget { visitor, merged, tokens } => {
+            heard.lock().unwrap().push([&[visitor], &merged[..], &tokens[..]].concat().join(" "));
             Answer::Done
         }
         _ => Answer::Unavailable,

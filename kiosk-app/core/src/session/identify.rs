@@ -4,14 +4,16 @@
 //! - An answer within the budget greets by name and speaks the guest's language, unless the guest has chosen one. Where
 //!   the guest has already looked into the menu, nothing moves: the guest is joined to the visit quietly.
 //! - An answer after the budget is joined quietly, too: neither the stage nor the language changes.
-//! - Consent decides what is taken from an answer: without any, the guest stays anonymous and no identity is recorded;
-//!   the usual and the number of visits need `Personal`.
+//! - Consent decides what is taken from an answer ([`crate::consent`]): without any, the guest stays anonymous and no identity
+//!   is recorded.
+//! - A card at 'thank you' makes the visit, anonymous until then, one of that guest: the same happens, and nothing moves.
 
 use super::{Lookup, Overlay, Session, turn::Turn};
 use crate::{
     basket::Draft,
     catalogue::{Article, Catalogue, Lang},
-    device::{Assurance, CardRefusal, Consent, DeviceKind, Guest, Method, UsualItem},
+    consent::Use,
+    device::{Assurance, CardRefusal, DeviceKind, Guest, Method, UsualItem},
     draft::QUANTITY_MAX,
     effect::{Effect, Signal},
     event::{By, Event, Problem, Stage, Trigger},
@@ -42,8 +44,8 @@ impl Session {
         if matches!(self.overlay, Some(Overlay::StillThere { .. })) {
             self.close_overlay();
         }
-        let choosing = self.is_choosing();
-        let Some(visit) = self.visit.as_deref_mut().filter(|_| choosing) else { return };
+        let welcome = self.is_choosing() || matches!(self.stage, Stage::Done | Stage::Feedback);
+        let Some(visit) = self.visit.as_deref_mut().filter(|_| welcome) else { return };
         let asked = visit.lookup.as_ref().is_some_and(|l| l.token == token);
         if asked || visit.token.as_ref() == Some(&token) {
             return;
@@ -83,14 +85,16 @@ impl Session {
         }
         let Some(guest) = guest else {
             record(turn, &lookup, None);
-            if in_time && matches!(self.overlay, None | Some(Overlay::Problem(_))) {
-                self.notice(turn, Problem::UnknownCard);
+            if in_time {
+                self.ask_to_join(turn, lookup.token);
             }
             return;
         };
-        let Some(guest) = as_agreed(guest) else { return };
-        record(turn, &lookup, (guest.consent >= Consent::Personal).then_some(guest.visits_before));
+        let Some(guest) = guest.as_agreed() else { return };
+        record(turn, &lookup, guest.consent.allows(Use::History).then_some(guest.visits_before));
         if let Some(visit) = self.visit.as_deref_mut() {
+            visit.assurance = lookup.assurance;
+            visit.stranger = None;
             visit.token = Some(lookup.token);
         }
         self.join(turn, guest, in_time);
@@ -98,13 +102,17 @@ impl Session {
 
     /// Makes the guest known to the visit, and greets where that takes nothing away.
     fn join(&mut self, turn: &mut Turn<'_>, guest: Guest, in_time: bool) {
+        let choosing = self.is_choosing();
         let Some(visit) = self.visit.as_deref_mut() else { return };
         visit.usual = usual(turn.catalogue, &guest.usual).unwrap_or_default();
         let language = language_of(turn.catalogue, &guest.language);
-        if let Some(lang) = language.filter(|_| in_time && !visit.lang_chosen) {
+        if let Some(lang) = language.filter(|_| in_time && choosing && !visit.lang_chosen) {
             self.lang = lang;
         }
         let untouched = !visit.deep && visit.basket.lines.is_empty();
+        if untouched && visit.avoid.is_empty() {
+            visit.avoid.clone_from(&guest.dietary);
+        }
         visit.guest = Some(guest);
         self.reprice(turn.catalogue);
         if in_time && untouched && self.stage == Stage::Browse {
@@ -124,12 +132,7 @@ impl Session {
     }
 
     pub(super) fn stay_anonymous(&mut self, turn: &mut Turn<'_>) {
-        let Some(visit) = self.visit.as_deref_mut() else { return };
-        visit.guest = None;
-        visit.lookup = None;
-        visit.token = None;
-        visit.usual.clear();
-        visit.usual_priced = None;
+        self.forget_identity();
         if self.stage == Stage::Greeting {
             self.go(turn, Stage::Browse);
         }
@@ -169,18 +172,6 @@ fn record(turn: &mut Turn<'_>, lookup: &Lookup, visits_before: Option<u32>) {
             counter: lookup.counter,
         });
     }
-}
-
-/// The guest with what may be used of the answer; `None` where nothing may.
-fn as_agreed(mut guest: Guest) -> Option<Guest> {
-    if guest.consent < Consent::Service {
-        return None;
-    }
-    if guest.consent < Consent::Personal {
-        guest.usual.clear();
-        guest.visits_before = 0;
-    }
-    Some(guest)
 }
 
 /// 'en-GB' finds itself, else the first language with the same beginning.

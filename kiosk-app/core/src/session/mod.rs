@@ -18,6 +18,7 @@
 
 mod browse;
 mod by_hand;
+mod consent;
 mod identify;
 mod idle;
 mod item;
@@ -34,6 +35,7 @@ use crate::{
     basket::{Basket, Draft, Priced},
     catalogue::{Allergen, CategoryId, Lang, Service},
     config::Config,
+    consent::Question,
     desk::{DeskIntent, DeskView},
     device::{Ambient, Assurance, DeviceEvent, DeviceKind, Guest, Health, Method, Pad},
     effect::Who,
@@ -90,6 +92,14 @@ pub enum Overlay {
     ConfirmStartOver,
     /// Why the greeting and offers are shown.
     WhyThis,
+    /// What is kept, and how to change it.
+    Privacy,
+    /// A question about being known.
+    Ask(Question),
+    /// 'Forget me?'
+    ConfirmForget,
+    /// 'You are forgotten.'
+    Forgotten,
 }
 
 /// How far an order is that is paid in parts.
@@ -169,6 +179,10 @@ pub struct Snapshot {
     pub guest: Option<Guest>,
     /// True while a look-up runs.
     pub identifying: bool,
+    /// What the guest may be asked now, on 'thank you' or over the screen.
+    pub question: Option<Question>,
+    /// True where the guest may decide about what is kept.
+    pub may_change: bool,
     /// The usual, priced, where the guest has one that can be sold now.
     pub usual: Option<Priced>,
     /// Open category.
@@ -279,6 +293,14 @@ struct Visit {
     lookup: Option<Lookup>,
     /// The card the guest is known by.
     token: Option<String>,
+    /// How far that is proven.
+    assurance: Assurance,
+    /// A card that nobody is known by.
+    stranger: Option<String>,
+    /// The guest has joined in this visit.
+    joined: bool,
+    /// The guest has said no to being known, or to more of it.
+    declined: bool,
     /// What the guest's usual is made of, where all of it can be sold.
     usual: Vec<Draft>,
     usual_priced: Option<Priced>,
@@ -392,6 +414,7 @@ impl Session {
             DeviceEvent::BankCardSeen => self.bank_card_seen(turn),
             DeviceEvent::CardRefused(why) => self.card_refused(turn, why),
             DeviceEvent::Identified { token, guest, proven } => self.identified(turn, &token, guest, proven),
+            DeviceEvent::Forgotten { visitors } => self.forget(&visitors),
             DeviceEvent::TerminalStatus { attempt, code } => self.terminal_status(turn, attempt, code),
             DeviceEvent::Printed { order, health } => self.printed(turn, order, health),
             DeviceEvent::Health(kind, health) => self.health(kind, health),

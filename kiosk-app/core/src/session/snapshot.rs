@@ -28,6 +28,8 @@ impl Session {
         Snapshot {
             service: visit.service,
             guest: visit.guest.clone(),
+            question: self.question(config.joining).filter(|_| visit.order.is_some() || self.overlay.is_some()),
+            may_change: self.may_change(),
             identifying: visit.lookup.as_ref().is_some_and(|l| !l.late),
             usual: visit.usual_priced.clone(),
             category: visit.category,

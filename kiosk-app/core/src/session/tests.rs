@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::{
-    Effect, Event, Lang, Service, Signal,
+    Effect, Event, Lang, Question, Service, Signal,
     basket::LineId,
     device::{Consent, Key},
     event::{BasketAction, By, Outcome, Trigger},
@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod browsing;
+mod consent;
 mod identity;
 mod money;
 mod parts;

@@ -5,7 +5,7 @@ use crate::{
     basket::{Basket, Priced},
     catalogue::{CategoryId, Lang, Service},
     config::Config,
-    device::{Alarm, DeviceKind, Key},
+    device::{Alarm, Assurance, DeviceKind, Key},
     effect::{Signal, Who},
     event::{Event, Outcome, Problem, Progress, Stage, Trigger},
     intent::Intent,
@@ -88,6 +88,17 @@ impl Session {
             Intent::ToggleEasyAccess => self.easy_access = !self.easy_access,
             // Stays until it is closed: it is to be read in peace.
             Intent::AskWhy => self.overlay = Some(Overlay::WhyThis),
+            Intent::AskPrivacy => {
+                if self.visit.as_deref().is_some_and(|v| v.guest.is_some()) {
+                    self.overlay = Some(Overlay::Privacy);
+                }
+            }
+            Intent::Ask(question) => self.ask(question),
+            Intent::Agree(question) => self.agree(turn, question),
+            Intent::Decline => self.decline(),
+            Intent::KeepLess(level) => self.keep_less(turn, level),
+            Intent::KeepDietary(keep) => self.keep_dietary(turn, keep),
+            Intent::ForgetMe => self.forget_me(turn),
             Intent::StillHere | Intent::Dismiss | Intent::Touched => {}
         }
     }
@@ -102,14 +113,18 @@ impl Session {
             _ => false,
         };
         match (shown, intent) {
-            (Some(Overlay::ConfirmStartOver), Intent::StartOver) => {}
+            (_, Intent::Touched) if !only_closes => {}
+            (Some(Overlay::ConfirmStartOver), Intent::StartOver)
+            | (Some(Overlay::Ask(_)), Intent::Agree(_))
+            | (Some(Overlay::ConfirmForget), Intent::ForgetMe) => {}
+            // Whoever goes on without an answer has answered.
+            (Some(Overlay::Ask(_)), _) => self.decline(),
             (Some(Overlay::Service), _) => {
                 if only_closes && let Some(visit) = self.visit.as_deref_mut() {
                     visit.service = Some(turn.config.service);
                     self.reprice(turn.catalogue);
                 }
             }
-            (_, Intent::Touched) if !only_closes => {}
             _ => self.close_overlay(),
         }
         only_closes
@@ -348,6 +363,10 @@ impl Visit {
             guest: None,
             lookup: None,
             token: None,
+            assurance: Assurance::Low,
+            stranger: None,
+            joined: false,
+            declined: false,
             usual: Vec::new(),
             usual_priced: None,
             basket: Basket { service: assumed, lines: Vec::new() },

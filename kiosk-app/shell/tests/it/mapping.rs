@@ -5,6 +5,7 @@ use edge_db::{AttemptState, Class, OrderState};
 use kiosk_core::{
     By, ClockQuality, CommandKind, Currency, Event, Id, LineId, Minor, Now, PlacedOrder, Priced, PricedLine, PricedModifier,
     Record, Service, Stage, TaxAmount, Tender,
+    catalogue::Allergen,
     device::{Assurance, Consent, Method},
     event::{BasketAction, Outcome, PaymentFact, Problem, Progress, TaskKind, TerminalBook, Trigger},
     staff::Act,
@@ -102,6 +103,8 @@ fn wire_type(event: &Event) -> &'static str {
         Event::HelpCalled { .. } => "cem.help.called.v1",
         Event::ProblemShown { .. } => "cem.problem.shown.v1",
         Event::ConsentChanged { .. } => "cem.consent.changed.v1",
+        Event::VisitorJoined { .. } => "cem.visitor.joined.v1",
+        Event::ErasureRequested => "cem.visitor.erasure_requested.v1",
         Event::Booked(entry) => match entry.kind {
             EntryKind::Opened | EntryKind::Float => "cem.till.opened.v1",
             EntryKind::PaidIn | EntryKind::PaidOut | EntryKind::SafeDrop => "cem.till.cash_moved.v1",
@@ -151,7 +154,10 @@ fn one_of_each() -> Vec<Event> {
         Event::VisitEnded { outcome: Outcome::Completed, duration_ms: 61_000, touches: 7 },
         Event::HelpCalled { stage: Stage::Browse },
         Event::ProblemShown { problem: Problem::PrinterBlocked, stage: Stage::Done },
-        Event::ConsentChanged { from: Consent::Service, to: Consent::None },
+        Event::ConsentChanged { from: Consent::Service, to: Consent::None, dietary: None },
+        Event::ConsentChanged { from: Consent::Service, to: Consent::Service, dietary: Some(vec![Allergen::Nuts]) },
+        Event::VisitorJoined { token: "1:00ff".into(), language: "en".into() },
+        Event::ErasureRequested,
         Event::StaffSignedIn { staff: "1001".into() },
         Event::StaffApproved {
             staff: "1002".into(),

@@ -21,7 +21,8 @@ pub use pay::{DoneView, PayStep, PayView};
 use crate::ui::words::{self, LocalTime, Tongue};
 use kiosk_content::Shop;
 use kiosk_core::{
-    ArticleId, Catalogue, Lang, Minor, Now, Service, Snapshot, Stage,
+    ArticleId, Catalogue, Lang, Minor, Now, Question, Service, Snapshot, Stage,
+    consent::Use,
     device::{Consent, DeviceKind, Health},
     event::Problem,
     instalment::Quote,
@@ -111,6 +112,8 @@ pub struct ViewModel {
     pub pay: PayView,
     /// It is ordered.
     pub done: DoneView,
+    /// What is kept of the guest.
+    pub privacy: PrivacyView,
     /// What lies over the view.
     pub overlay: OverlayView,
 }
@@ -195,6 +198,19 @@ pub struct CheckoutView {
     pub plans: Vec<(String, String, String)>,
 }
 
+/// What is kept of the guest, and what they decide about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PrivacyView {
+    /// What they are asked.
+    pub asked: Option<Question>,
+    /// What they have agreed to.
+    pub level: Consent,
+    /// Their card is proven, so that it may decide.
+    pub may_change: bool,
+    /// What they avoid is kept.
+    pub dietary_kept: bool,
+}
+
 /// What lies over the view.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OverlayView {
@@ -220,6 +236,10 @@ pub enum Over {
     Problem(Problem),
     StartOver,
     Why,
+    Privacy,
+    Ask,
+    ConfirmForget,
+    Forgotten,
 }
 
 impl Scene<'_> {
@@ -235,6 +255,7 @@ impl Scene<'_> {
             checkout: self.checkout(),
             pay: pay::view(self),
             done: pay::done(self),
+            privacy: self.privacy(),
             overlay: self.overlay(),
         }
     }
@@ -370,7 +391,7 @@ impl Scene<'_> {
             as_of: known.map(|at| words::as_of(at, now, tongue)).unwrap_or_default(),
             // Without that consent nobody has counted.
             visits: guest
-                .filter(|g| g.consent >= Consent::Personal && g.visits_before > 0)
+                .filter(|g| g.consent.allows(Use::History) && g.visits_before > 0)
                 .map(|g| words::visits(g.visits_before, tongue))
                 .unwrap_or_default(),
         }
@@ -387,6 +408,17 @@ impl Scene<'_> {
             lines.push("…".to_owned());
         }
         lines
+    }
+
+    fn privacy(&self) -> PrivacyView {
+        let s = self.snapshot;
+        let guest = s.guest.as_ref();
+        PrivacyView {
+            asked: s.question,
+            level: guest.map(|guest| guest.consent).unwrap_or_default(),
+            may_change: s.may_change,
+            dietary_kept: guest.is_some_and(|guest| !guest.dietary.is_empty()),
+        }
     }
 
     fn overlay(&self) -> OverlayView {
@@ -406,6 +438,10 @@ impl Scene<'_> {
             Overlay::Problem(problem) => Over::Problem(problem),
             Overlay::ConfirmStartOver => Over::StartOver,
             Overlay::WhyThis => Over::Why,
+            Overlay::Privacy => Over::Privacy,
+            Overlay::Ask(_) => Over::Ask,
+            Overlay::ConfirmForget => Over::ConfirmForget,
+            Overlay::Forgotten => Over::Forgotten,
         });
         if view.over == Some(Over::Problem(Problem::SoldOut)) {
             view.alternatives = menu::alternatives(self, ALTERNATIVES);

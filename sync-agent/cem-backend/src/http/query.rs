@@ -26,6 +26,7 @@ pub(crate) struct ListQuery {
     pub(crate) ring: Option<String>,
     pub(crate) source: Option<String>,
     pub(crate) command: Option<String>,
+    pub(crate) order: Option<String>,
 }
 
 impl ListQuery {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cards, issue,
-    people::{self, Touched, consent as consents, erase as erasure, visitor},
+    people::{self, Touched, agreed, consent as consents, erase as erasure, visitor},
     store::{self, now_ms},
     tokens::Scope,
 };
@@ -109,10 +109,12 @@ fn find_holder(connection: &Connection, tokens: &[String], store: &str) -> store
     Ok(Holder::Nobody)
 }
 
-/// `GET /v1/visitors/{visitor}`: staff any, a device by itself those of its store's cache.
+/// `GET /v1/visitors/{visitor}?order=`: staff any, a device by itself those of its store's cache. Staff are told what somebody
+/// must not eat only with the order of theirs that is being made.
 pub(super) async fn profile(
     State(app): State<App>,
     Path(id): Path<String>,
+    query: ListQuery,
     headers: HeaderMap,
 ) -> Result<Json<Profile>, HttpError> {
     let caller = Caller::of(&app, &headers).await?;
@@ -120,19 +122,24 @@ pub(super) async fn profile(
     let store = if device { Some(caller.device()?.0.to_owned()) } else { None };
     let staff = if device { None } else { Some(caller.staff(&app, &headers).await?) };
     let asked = id.clone();
+    let order = ListQuery::given(query.order.as_ref());
     let found = app.store.read(move |connection| {
-        let Some(profile) = visitor::profile(connection, &asked)? else { return Ok(None) };
+        let Some(mut profile) = visitor::profile(connection, &asked)? else { return Ok(None) };
         let allowed = match &store {
             Some(store) => visitor::is_known_in(connection, &profile.visitor, store)?,
             None => true,
         };
+        let making = order.map(|order| agreed::has_open_order(connection, &profile.visitor, &order)).transpose()?;
+        if store.is_none() && making != Some(true) {
+            profile.dietary.clear();
+        }
         Ok(Some((profile, allowed)))
     });
     let (profile, allowed) = found.await?.ok_or_else(unknown)?;
     if !allowed {
         return Err(HttpError::forbidden("this visitor is not in the cache of the device's store"));
     }
-    let Some(staff) = staff else { return Ok(Json(issue::for_device(profile))) };
+    let Some(staff) = staff else { return Ok(Json(agreed::of(profile))) };
     audit(&app, staff, "profile", Some(id)).await?;
     Ok(Json(profile))
 }
@@ -161,7 +168,8 @@ pub(super) async fn search(
         )?;
         let ids = select.query_map(params![text, store, limit as i64], |row| row.get::<_, String>(0))?;
         let ids = ids.collect::<rusqlite::Result<Vec<_>>>()?;
-        ids.iter().filter_map(|id| visitor::profile(connection, id).transpose()).collect::<store::Result<Vec<_>>>()
+        let profiles = ids.iter().filter_map(|id| visitor::profile(connection, id).transpose());
+        profiles.map(|profile| Ok(Profile { dietary: Vec::new(), ..profile? })).collect::<store::Result<Vec<_>>>()
     });
     let items = found.await?;
     audit(&app, staff, "search", None).await?;

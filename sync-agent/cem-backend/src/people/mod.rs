@@ -6,6 +6,7 @@
 //! old, and [`catch_up`] makes them afresh, when nothing waits or when somebody is going to look. So an event is
 //! acknowledged without waiting for that, and a crash between forgets nothing.
 
+pub(crate) mod agreed;
 pub(crate) mod clock;
 pub(crate) mod consent;
 pub(crate) mod erase;
@@ -18,7 +19,7 @@ use crate::{
     cards, feed,
     store::{Result, StoreError},
 };
-use cem_contract::{Clock, Event, kinds};
+use cem_contract::{Clock, Consent, Event, kinds};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -53,7 +54,13 @@ pub(crate) fn take(
     let text = |name: &str| event.data.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let token = text("token");
     let erased = erase::is_erased(connection, event, token)?;
-    let scrubbed = erased.then(|| erase::scrub(raw)).transpose()?;
+    let nameless = is_nameless(event).then(|| Event { visitor: None, ..event.clone() });
+    let event = nameless.as_ref().unwrap_or(event);
+    let rewritten = match (erased, &nameless) {
+        (true, _) => Some(erase::scrub(raw)?),
+        (false, Some(_)) => Some(without_visitor(raw)?),
+        (false, None) => None,
+    };
     let mut insert = connection.prepare_cached(
         "INSERT INTO event(source, id, log, sequence, type, time_ms, received_ms, visitid, visitor, token, ord, erased, body, clock)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
@@ -71,7 +78,7 @@ pub(crate) fn take(
         token.filter(|_| !erased),
         text("order"),
         erased,
-        scrubbed.as_deref().unwrap_or(raw),
+        rewritten.as_deref().unwrap_or(raw),
         clock::rank(event.clock),
     ])?;
     let n = connection.last_insert_rowid();
@@ -87,6 +94,19 @@ pub(crate) fn take(
         take_person(connection, touched, n, event, token, now_ms)?;
     }
     feed::of_event(connection, n, event, now_ms)
+}
+
+/// Without any consent an event names nobody, whoever wrote it. Joining, withdrawing and asking to be forgotten do: they are
+/// what the person said.
+fn is_nameless(event: &Event) -> bool {
+    let said = matches!(event.kind.as_str(), kinds::CONSENT_CHANGED | kinds::VISITOR_JOINED | kinds::VISITOR_ERASURE_REQUESTED);
+    event.consent == Some(Consent::None) && event.visitor.is_some() && !said
+}
+
+fn without_visitor(raw: &str) -> Result<String> {
+    let mut members: serde_json::Map<String, Value> = serde_json::from_str(raw)?;
+    members.remove("visitor");
+    Ok(serde_json::to_string(&members)?)
 }
 
 /// Settles times, and writes down what is to be folded afresh.

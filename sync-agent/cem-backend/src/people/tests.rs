@@ -57,6 +57,54 @@ fn payment(order: &str) -> Value {
     json!({"payment": "p-1", "order": order, "attempt": "a-1", "tender": "card", "amount": {"minor": 430, "currency": "EUR"}})
 }
 
+#[test]
+fn without_consent_an_event_names_nobody_whoever_wrote_it() {
+    let mut script = Script::default();
+    let started = json!({"trigger": "touch", "role": "kiosk", "language": "en"});
+    let withdrawn = json!({"from": "service", "to": "none", "text_version": "2"});
+    script.add(K1, 0, "visit.started", started, json!({"visitid": visit(1), "visitor": V1, "consent": "none"})).add(
+        K1,
+        1,
+        "consent.changed",
+        withdrawn,
+        json!({"visitid": visit(2), "visitor": V2, "consent": "none"}),
+    );
+    let connection = after(&script.events);
+    let named = |id: &str| -> i64 {
+        connection
+            .query_row("SELECT count(*) FROM event WHERE visitor = ?1 OR instr(body, ?1) > 0", [id], |row| row.get(0))
+            .unwrap()
+    };
+    assert_eq!((named(V1), named(V2)), (0, 1));
+}
+
+#[test]
+fn what_somebody_must_not_eat_is_what_they_last_agreed_to_keep() {
+    let mut script = Script::default();
+    let who = json!({"visitid": visit(1), "visitor": V1, "consent": "service"});
+    let joined = json!({"token": "1:ab", "language": "en", "text_version": "2"});
+    let kept = |from: &str, to: &str, dietary: &[&str]| json!({"from": from, "to": to, "text_version": "2", "dietary": dietary});
+    script
+        .add(K1, 0, "visitor.joined", joined, who.clone())
+        .add(K1, 1, "consent.changed", kept("service", "service", &["nuts"]), who.clone())
+        .add(K1, 2, "consent.changed", kept("service", "service", &["milk", "nuts"]), who.clone());
+    assert_eq!(profile_of(&after(&script.events)).dietary, ["milk", "nuts"]);
+    script.add(K1, 3, "consent.changed", json!({"from": "service", "to": "personal", "text_version": "2"}), who.clone());
+    assert_eq!(profile_of(&after(&script.events)).dietary, ["milk", "nuts"], "another level says nothing about it");
+    script.add(K1, 4, "consent.changed", json!({"from": "personal", "to": "none", "text_version": "2"}), who);
+    assert_eq!(profile_of(&after(&script.events)).dietary, [""; 0], "without any consent nothing is told");
+}
+
+fn after(events: &[Value]) -> Connection {
+    let db = in_memory();
+    send(&db, events, 100);
+    db
+}
+
+fn profile_of(db: &Connection) -> Profile {
+    profile(db, V1).unwrap()
+}
+
 /// Two visits of one guest whom two kiosks met offline, a third by card alone, the kitchen's words, feedback, points.
 fn story() -> Vec<Value> {
     let mut script = Script::default();

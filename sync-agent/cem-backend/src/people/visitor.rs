@@ -4,7 +4,7 @@
 //! smallest id survives, whatever arrives first, and the others answer with the survivor's profile.
 
 pub(crate) use super::usual::history;
-use super::{Touched, consent, usual};
+use super::{Touched, agreed, consent, usual};
 use crate::{feed, seed::Seed, store::Result};
 use cem_contract::{Consent, Feedback, Profile, Visit, time};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -165,7 +165,9 @@ fn make(connection: &Connection, survivor: &str) -> Result<Profile> {
     let mut names = Vec::new();
     let mut consents = Vec::new();
     let mut visits = Visits::default();
+    let mut dietary = None;
     for member in &members {
+        dietary = agreed::dietary(connection, member)?.into_iter().chain(dietary).max();
         if let Some(seed) = seed(connection, member)? {
             seed.fill(&mut profile, &mut names);
         }
@@ -179,6 +181,12 @@ fn make(connection: &Connection, survivor: &str) -> Result<Profile> {
         profile.language = language.or(profile.language);
     }
     profile.consent = consents.into_iter().min().unwrap_or_default();
+    if let Some((_, dietary)) = dietary {
+        profile.dietary = dietary;
+    }
+    if profile.consent == Consent::None {
+        profile.dietary.clear();
+    }
     profile.visits += visits.count;
     let written = |ms: Option<i64>| ms.map(time::rfc3339);
     profile.first_seen = earlier(profile.first_seen, written(visits.first_ms));

@@ -46,6 +46,11 @@ fn insert(tx: &Transaction<'_>, tokens: &[String]) -> rusqlite::Result<()> {
     tokens.iter().try_for_each(|token| insert.execute([PREFIX, token]).map(drop))
 }
 
+/// A card of somebody who is to be forgotten: the backend blocks it no longer.
+pub(super) fn forget(tx: &Transaction<'_>, token: &str) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM state WHERE key = ?1 || ?2")?.execute([PREFIX, token]).map(drop)
+}
+
 fn exists(conn: &Connection, token: &str) -> rusqlite::Result<bool> {
     conn.prepare_cached("SELECT 1 FROM state WHERE key = ?1 || ?2")?.exists([PREFIX, token])
 }

@@ -12,13 +12,14 @@ mod visitors;
 
 pub(crate) use acks::stored_watermarks;
 pub use cards::is_card_blocked;
+pub(crate) use quarantine::forget_in_quarantine;
 pub use quarantine::{QuarantineState, Quarantined};
 pub use staff::{StoredRoster, is_locked, staff_roster};
 pub use visitors::{CachedProfile, cached_profile};
 
 use crate::{
-    Class, Commit, CommitError, Committed, Durability, LogInfo, NewEvent, OpenError, Outbox, OutboxOptions, ReadError, Row,
-    WriteError, file, log, open::Kind, writer::in_transaction,
+    CacheKey, Class, Commit, CommitError, Committed, Durability, LogInfo, NewEvent, OpenError, Outbox, OutboxOptions, ReadError,
+    Row, WriteError, file, log, open::Kind, writer::in_transaction,
 };
 use rusqlite::{Connection, OpenFlags, Transaction};
 use std::{
@@ -45,6 +46,7 @@ pub(crate) fn beside(agent_db: &Path) -> Result<Option<Connection>, ReadError> {
 #[derive(Debug)]
 pub struct AgentStore {
     conn: Mutex<Connection>,
+    key: Mutex<CacheKey>,
     frames: Arc<AtomicU32>,
     outbox: Outbox,
 }
@@ -66,7 +68,13 @@ impl AgentStore {
         let outbox = Outbox::open_kind(options, Kind::Agent)?;
         let frames = Arc::new(AtomicU32::new(0));
         let conn = file::connect(outbox.options(), Durability::DangerousNormal, &frames)?;
-        Ok(Self { conn: Mutex::new(conn), frames, outbox })
+        // Of no use after this process, until somebody gives one that lasts ([`AgentStore::use_cache_key`]).
+        let key = CacheKey::random().ok_or_else(|| OpenError::Io {
+            path: outbox.options().path.clone(),
+            doing: "draw a key for the visitor cache",
+            source: std::io::Error::other("the system gives no random numbers"),
+        })?;
+        Ok(Self { conn: Mutex::new(conn), key: Mutex::new(key), frames, outbox })
     }
 
     /// The writer of the agent's own log.

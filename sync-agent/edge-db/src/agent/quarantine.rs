@@ -155,6 +155,24 @@ impl AgentStore {
     }
 }
 
+/// Rewrites what `left` has another body for. Returns how many.
+pub(crate) fn forget_in_quarantine(store: &AgentStore, left: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Result<u64, CommitError> {
+    store.write(|tx| {
+        let mut statement = tx.prepare_cached("SELECT id, body FROM quarantine")?;
+        let rows = statement.query_map([], |row| Ok((log::uuid(row, 0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        let theirs = rows.filter_map(|row| row.map(|(id, body)| left(&body).map(|left| (id, left))).transpose());
+        let theirs = theirs.collect::<rusqlite::Result<Vec<_>>>()?;
+        for (id, body) in &theirs {
+            tx.prepare_cached("UPDATE quarantine SET body = ?2, crc = ?3 WHERE id = ?1")?.execute(params![
+                id.as_bytes().as_slice(),
+                body,
+                crc(*id, body)
+            ])?;
+        }
+        Ok(theirs.len() as u64)
+    })
+}
+
 fn crc(id: Uuid, body: &[u8]) -> u32 {
     Sum::default().bytes(id.as_bytes()).bytes(body).done()
 }

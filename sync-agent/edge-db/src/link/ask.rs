@@ -56,16 +56,25 @@ pub enum Ask {
         /// What.
         want: Box<CardWant>,
     },
-    /// Forget this visitor: erasure arrived. Agent to kiosk.
+    /// Forget this visitor: erasure arrived. Answered [`Answer::Done`] once nothing in the kiosk's file names them. Agent to
+    /// kiosk.
     Forget {
         /// The pseudonym.
         visitor: String,
+        /// Further pseudonyms of the same person.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        merged: Vec<String>,
+        /// Their cards.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tokens: Vec<String>,
     },
     /// This log's numbers collide with those of another copy of the file: open a new one. Agent to kiosk.
     OpenLog {
         /// The log that collides.
         log: Uuid,
     },
+    /// The key of the visitor cache in the agent's file. Answered [`Answer::CacheKey`]. Kiosk to agent.
+    CacheKey,
     /// Are you there?
     Ping,
     /// Become one of ours with this code; answered [`Answer::Enrolment`] at once, then ask [`Ask::Enrolment`] how far it is.
@@ -159,6 +168,11 @@ pub enum Answer {
         /// When it ends, RFC 3339.
         expires: String,
     },
+    /// The key of the visitor cache: kept in memory, never written down by whoever asked.
+    CacheKey {
+        /// Its bytes.
+        key: Vec<u8>,
+    },
     /// It will not be done.
     Refused {
         /// Why, a sentence in English.
@@ -174,6 +188,7 @@ impl PartialEq for Answer {
             (Self::Keys { keys: a }, Self::Keys { keys: b }) => a == b,
             (Self::Assertion { header: a, .. }, Self::Assertion { header: b, .. }) => a == b,
             (Self::Cards { said: a }, Self::Cards { said: b }) => a == b,
+            (Self::CacheKey { key: a }, Self::CacheKey { key: b }) => a == b,
             (Self::Refused { why: a }, Self::Refused { why: b }) => a == b,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }

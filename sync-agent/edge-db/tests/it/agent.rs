@@ -211,3 +211,29 @@ fn state_and_housekeeping_work_beside_the_log() {
     assert_eq!(store.watermark(SOURCE, Uuid::from_u128(1)).unwrap(), 300);
     assert_eq!(store.outbox().log().unwrap().head, 30);
 }
+
+#[test]
+fn the_visitor_cache_says_nothing_without_its_key_and_begins_anew_under_another() {
+    let dir = tempdir();
+    let path = dir.path().join("agent.db");
+    let key = edge_db::CacheKey::from_bytes(&[7; 32]).unwrap();
+    let store = open_agent(&path);
+    assert!(!store.use_cache_key(key.clone()).unwrap(), "a new file");
+    store.put_profile(&profile("v_1", "1:aa", 5), NOW_MS).unwrap();
+    for name in ["agent.db", "agent.db-wal"] {
+        let bytes = fs::read(dir.path().join(name)).unwrap();
+        for canary in [&b"canary"[..], b"v_1", b"1:aa"] {
+            assert!(!bytes.windows(canary.len()).any(|window| window == canary), "{name}");
+        }
+    }
+    let beside = |key| edge_db::cached_profile(&path, key, "1:aaff", std::time::Duration::from_secs(1)).unwrap();
+    let other = edge_db::CacheKey::from_bytes(&[8; 32]).unwrap();
+    assert_eq!((beside(&key), beside(&other)), (Some(b"v_1 canary 5".to_vec()), None));
+    drop(store);
+    let store = open_agent(&path);
+    assert_eq!(store.profile_by_token("1:aaff", NOW_MS).unwrap(), None, "not before the key is there");
+    assert!(store.use_cache_key(key).unwrap());
+    assert_eq!(store.profile_by_token("1:aaff", NOW_MS).unwrap(), Some(b"v_1 canary 5".to_vec()));
+    assert!(!store.use_cache_key(other).unwrap());
+    assert_eq!(store.profile_version("v_1").unwrap(), None);
+}

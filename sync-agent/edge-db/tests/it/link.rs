@@ -67,7 +67,10 @@ fn a_question_gets_its_answer_with_the_envelope_s_exact_bytes() {
         client.ask(&Ask::Resolve { token: "1:cd".to_owned(), message: None, older: Vec::new() }, BUDGET).unwrap(),
         Answer::Unknown
     );
-    assert_eq!(client.ask(&Ask::Forget { visitor: "v_1".to_owned() }, BUDGET).unwrap(), Answer::Done);
+    assert_eq!(
+        client.ask(&Ask::Forget { visitor: "v_1".to_owned(), merged: Vec::new(), tokens: Vec::new() }, BUDGET).unwrap(),
+        Answer::Done
+    );
     assert_eq!(client.ask(&Ask::Ping, BUDGET).unwrap(), Answer::Unavailable);
     drop(service);
     assert!(matches!(client.ask(&Ask::Ping, BUDGET), Err(AskError::Gone(_))));

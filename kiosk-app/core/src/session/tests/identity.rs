@@ -101,7 +101,7 @@ fn an_answer_after_the_budget_joins_without_moving_anything() {
 fn a_stranger_goes_on_anonymously_with_a_quiet_word() {
     let mut rig = Rig::new();
     rig.tap("1:cc").known("1:cc", None);
-    assert_eq!((rig.see().stage, rig.see().overlay), (Stage::Greeting, Some(Overlay::Problem(Problem::UnknownCard))));
+    assert_eq!((rig.see().stage, rig.see().overlay), (Stage::Greeting, Some(Overlay::Ask(Question::Join))));
     rig.touch(Intent::ChooseService(Service::EatIn));
     assert_eq!((rig.see().stage, rig.see().overlay), (Stage::Browse, None), "one touch leads into the menu");
 }
