@@ -1,7 +1,7 @@
 //! What a guest is told, who paid just before the kiosk started again and may still stand in front of it.
 
 use crate::{
-    event::{Event, Progress},
+    event::{Event, Progress, TaskKind},
     ids::Id,
     money::Minor,
     now::Now,
@@ -74,6 +74,13 @@ impl Recovery {
 
     pub(crate) fn happened(&mut self, event: &Event, now: Now, for_ms: u64) {
         let Some((_, told)) = &mut self.told else { return };
+        // Paid in part: what was taken is a person's business.
+        if let Event::TaskRaised { task, kind: TaskKind::OpenParts, .. } = event
+            && *task == told.order
+        {
+            told.state = RecoveredState::AskStaff;
+            self.until_ms = Some(now.mono_ms.saturating_add(for_ms));
+        }
         let Event::OrderProgressed { order, state } = event else { return };
         if *order != told.order {
             return;

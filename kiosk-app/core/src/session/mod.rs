@@ -117,6 +117,21 @@ pub struct PartView {
     pub unknown: Minor,
 }
 
+/// How far an order is that is paid in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartView {
+    /// Which part is at the terminal or comes next, from 1.
+    pub number: u8,
+    /// Of so many.
+    pub of: u8,
+    /// What it is over; nothing where no part is left.
+    pub amount: Minor,
+    /// What has been taken so far.
+    pub taken: Minor,
+    /// What nobody knows about yet.
+    pub unknown: Minor,
+}
+
 /// A tip that is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TipOffer {
@@ -233,7 +248,7 @@ pub struct Snapshot {
     pub part: Option<PartView>,
     /// What is to be paid: the basket or the placed order, with its tip.
     pub to_pay: Minor,
-    /// The same where it is paid in coins.
+    /// What is left of it, where that is paid in coins.
     pub to_pay_in_cash: Minor,
     /// What the basket would cost in instalments; empty where it would not be lent for.
     pub instalments: Vec<Quote>,

@@ -4,6 +4,7 @@ use super::{PayView, Session, Snapshot};
 use crate::{
     catalogue::{Catalogue, Lang},
     config::Config,
+    money::Minor,
 };
 
 impl Session {
@@ -51,7 +52,8 @@ impl Session {
             tips: visit.tips(pay),
             tip: visit.tip,
             to_pay,
-            to_pay_in_cash: pay.in_cash(to_pay, catalogue.currency),
+            to_pay_in_cash: pay
+                .in_cash(to_pay - visit.order.as_ref().map_or(Minor::ZERO, |order| order.taken()), catalogue.currency),
             instalments: pay.instalments.as_ref().map(|offer| offer.quotes(to_pay)).unwrap_or_default(),
             ..blank
         }

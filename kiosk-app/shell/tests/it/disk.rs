@@ -62,6 +62,38 @@ fn kinds(dir: &Path) -> Vec<String> {
 }
 
 #[test]
+fn an_order_that_is_paid_in_part_is_known_again_and_made_once_the_rest_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = open(dir.path());
+    let mut engine = started(&outbox, Box::new(Silent));
+    to_checkout(&mut engine, 1);
+    engine.intent(at(2), Intent::Parts(2)).unwrap();
+    pay(&mut engine, 3, Tender::Card);
+    let first = engine.kiosk().payments().running().unwrap().clone();
+    let receipt = TerminalReceipt { number: 7, amount: first.amount, ..TerminalReceipt::default() };
+    let outcome = CommandOutcome::Approved(receipt);
+    engine.handle(at(4), Input::Device(DeviceEvent::CommandEnded { attempt: first.attempt, outcome })).unwrap();
+    pay(&mut engine, 5, Tender::Card);
+    let second = engine.kiosk().payments().running().unwrap().clone();
+    assert_ne!(second.payment, first.payment);
+    drop((engine, outbox));
+
+    let outbox = open(dir.path());
+    let restored = restored(&outbox, TERMINAL, &mut recorder()).unwrap();
+    let parts = &restored.parts[0];
+    assert_eq!((parts.order, parts.due), (first.order, first.amount + second.amount));
+    assert_eq!(parts.taken, [(first.attempt, first.amount)]);
+    let mut engine = started(&outbox, Box::new(Silent));
+    engine.handle(at(20), Input::Tick).unwrap();
+    let state = |outbox: &Outbox| outbox.order(uuid::Uuid::from_bytes(first.order.0)).unwrap().unwrap().state;
+    assert_eq!(state(&outbox), OrderState::Placed);
+    let receipt = TerminalReceipt { number: 8, amount: second.amount, ..TerminalReceipt::default() };
+    let outcome = CommandOutcome::Approved(receipt);
+    engine.handle(at(21), Input::Device(DeviceEvent::CommandEnded { attempt: second.attempt, outcome })).unwrap();
+    assert_eq!(state(&outbox), OrderState::Received, "the second part covers it");
+}
+
+#[test]
 fn a_payment_found_open_at_start_counts_as_sent_and_the_numbers_go_on() {
     let dir = tempfile::tempdir().unwrap();
     let outbox = open(dir.path());

@@ -53,7 +53,9 @@ pub(crate) fn catalogue() -> Arc<Catalogue> {
 }
 
 pub(crate) fn config() -> Config {
-    Config { seed: [9; 32], ..Config::default() }
+    let mut config = Config { seed: [9; 32], ..Config::default() };
+    config.pay.parts = 4;
+    config
 }
 
 pub(crate) fn recorder() -> Recorder {

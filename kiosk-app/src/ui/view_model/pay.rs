@@ -94,12 +94,15 @@ pub(super) fn view(scene: &Scene<'_>) -> PayView {
 pub(super) fn done(scene: &Scene<'_>) -> DoneView {
     let s = scene.snapshot;
     let Some(order) = &s.order else { return DoneView::default() };
+    // What is left for the counter; all of it once it is paid.
+    let paid = s.pay == Pay::Approved;
+    let amount = s.to_pay - s.part.filter(|_| !paid).map_or(Minor::ZERO, |part| part.taken);
     DoneView {
         name: order.called_name.clone(),
         number: order.number.clone(),
-        amount: scene.money(s.to_pay),
-        in_cash: Some(s.to_pay_in_cash).filter(|cash| *cash != s.to_pay).map(|cash| scene.money(cash)).unwrap_or_default(),
-        paid: s.pay == Pay::Approved,
+        amount: scene.money(amount),
+        in_cash: Some(s.to_pay_in_cash).filter(|cash| !paid && *cash != amount).map(|cash| scene.money(cash)).unwrap_or_default(),
+        paid,
         masked: s.masked.replace('*', "•"),
         code: code(scene),
         printer: scene.works(DeviceKind::Printer),

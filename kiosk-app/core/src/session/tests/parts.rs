@@ -79,6 +79,11 @@ fn a_declined_part_is_tried_again_and_the_rest_can_be_paid_at_the_counter() {
     assert_eq!(rig.see().pay, PayView::Part, "nothing is cancelled while a part is taken");
     rig.touch(Intent::Pay(Tender::Cash));
     assert_eq!((rig.see().stage, rig.see().pay), (Stage::Done, PayView::AtCounter));
+    assert_eq!(
+        (rig.see().to_pay, rig.see().to_pay_in_cash),
+        (Minor(1_001), Minor(500)),
+        "what is left is what the counter takes"
+    );
     assert_eq!((progress(&rig, Progress::Received), progress(&rig, Progress::Cancelled)), (0, 0), "it waits for the counter");
     rig.touch(Intent::Finish);
     assert_eq!(tasks(&rig), 0, "the counter sees it");
