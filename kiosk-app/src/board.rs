@@ -2,11 +2,15 @@
 //! What the screens need to know of the board-config.
 
 use crate::ui::view_model::{BoardFacts, Side};
-use kiosk_shell::{MountedAt, ShellHandle};
+use kiosk_shell::{BoardConfig, MountedAt, ShellHandle};
 
 /// The facts of the board that the shell runs on.
 pub(crate) fn facts(handle: &ShellHandle) -> BoardFacts {
-    let board = handle.board();
+    facts_of(&handle.board())
+}
+
+/// The facts of a board-config.
+pub(crate) fn facts_of(board: &BoardConfig) -> BoardFacts {
     BoardFacts {
         terminal: board.terminal.as_ref().map(|terminal| match terminal.side() {
             MountedAt::Left => Side::Left,
@@ -16,6 +20,7 @@ pub(crate) fn facts(handle: &ShellHandle) -> BoardFacts {
         printer: board.printer.is_some(),
         reader: board.reader.is_some(),
         dpi: board.display.dpi,
+        dims: board.display.dims,
     }
 }
 

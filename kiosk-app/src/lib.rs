@@ -16,6 +16,7 @@ mod alive;
 pub mod args;
 mod board;
 mod camera;
+mod closed;
 mod commands;
 pub mod control;
 mod feed;

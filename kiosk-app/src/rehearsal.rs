@@ -2,8 +2,8 @@
 //! A kiosk that is played through by hand: intents and devices go in, effects are answered as the devices would.
 
 use kiosk_core::{
-    Catalogue, ClockQuality, CommandOutcome, Config, DeviceEvent, Effect, Id, Intent, Kiosk, Lang, Minor, Now, OpenAttempt,
-    OrderCounter, Restored, Snapshot,
+    Catalogue, ClockQuality, CommandOutcome, Config, DeskIntent, DeviceEvent, Effect, Id, Intent, Kiosk, Lang, Minor, Now,
+    OpenAttempt, OrderCounter, Restored, Snapshot,
     config::PayConfig,
     device::{Assurance, Consent, DeviceKind, Guest, Health, Method, UsualItem},
     event::PaymentFact,
@@ -69,6 +69,16 @@ impl Rehearsal {
     /// The disk takes nothing.
     pub(crate) fn disk_full(&mut self) -> &mut Self {
         self.input(Input::EffectFailed(Failure::Record))
+    }
+
+    /// Nothing has set the clock since the power came.
+    pub(crate) fn without_time(&mut self) -> &mut Self {
+        (self.now.utc_ms, self.now.quality) = (None, ClockQuality::Unset);
+        self.input(Input::Tick)
+    }
+
+    pub(crate) fn desk(&mut self, intent: DeskIntent) -> &mut Self {
+        self.input(Input::Desk(intent))
     }
 
     /// Into the menu, to eat in.

@@ -4,7 +4,7 @@
 use crate::{
     alive::{self, Watchdog},
     args::Args,
-    board, camera,
+    board, camera, closed,
     feed::Feed,
     stop, turned,
     ui::{Ui, said_to},
@@ -48,7 +48,7 @@ pub(crate) fn run(config: &KioskConfig, args: &Args) -> Result<()> {
     let feed = Feed::default();
     let sink = feed.clone();
     let ending = Ending;
-    let shell = Shell::start_with(
+    let started = Shell::start_with(
         config.clone(),
         clock.clone(),
         Box::new(move |snapshot| {
@@ -58,7 +58,11 @@ pub(crate) fn run(config: &KioskConfig, args: &Args) -> Result<()> {
                 let _ = slint::invoke_from_event_loop(draw_latest);
             }
         }),
-    )?;
+    );
+    let shell = match started {
+        Ok(shell) => shell,
+        Err(why) => return Err(closed::until_next_try(config, args, why)),
+    };
     let handle = shell.handle();
     handle.set_camera(camera());
     let ui = open(config, args, &handle)?;

@@ -316,7 +316,8 @@ impl Appliance {
     fn write_agent_config(&self, upstream: SocketAddr) -> Result<()> {
         let text = format!(
             "outbox = \"{0}/kiosk/kiosk.db\"\nstate = \"{0}/agent/agent.db\"\nsource = \"{SOURCE}\"\n\n\
-             [backend]\nurl = \"http://{upstream}\"\ntoken_file = \"{0}/agent/token\"\n\n[visitors]\nrefresh_s = 2\n",
+             [backend]\nurl = \"http://{upstream}\"\ntoken_file = \"{0}/agent/token\"\n\n[visitors]\nrefresh_s = 2\n\n\
+             [retry]\ncap_ms = 2000\n",
             self.folder.display()
         );
         fs::write(self.agent_config(), text).context("agent.toml")

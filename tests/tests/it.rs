@@ -23,6 +23,8 @@ mod issuing;
 mod kills;
 #[path = "it/money.rs"]
 mod money;
+#[path = "it/outages.rs"]
+mod outages;
 #[path = "it/restore.rs"]
 mod restore;
 #[path = "it/sale.rs"]

@@ -108,6 +108,10 @@ pub enum DeviceKind {
     Peripherals,
     /// The way to the backend, by way of the agent.
     Backend,
+    /// The disk that events are recorded on: lost while it takes nothing.
+    Disk,
+    /// The clock: lost while nobody has set it.
+    Clock,
 }
 
 /// How a device is.
@@ -337,4 +341,6 @@ pub enum DeviceEvent {
     Badges(Vec<String>),
     /// A device came, went, or changed.
     Health(DeviceKind, Health),
+    /// A device that this kiosk does not have: nobody is sent to it, and nobody misses it.
+    NotFitted(DeviceKind),
 }

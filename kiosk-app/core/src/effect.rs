@@ -158,4 +158,9 @@ pub enum Effect {
     },
     /// Pulse the cash drawer: by the printer's kick first, else by the board.
     OpenDrawer,
+    /// A clock that nothing has set goes on from here, as an estimate.
+    SetClock {
+        /// `2026-11-22 10:31` on the wall of the shop.
+        local: String,
+    },
 }

@@ -5,7 +5,7 @@ use crate::{
     basket::{Priced, PricedLine},
     catalogue::{Allergen, Service},
     desk::RefundBegun,
-    device::{Alarm, Assurance, Consent, Method},
+    device::{Alarm, Assurance, Consent, DeviceKind, Health, Method},
     ids::Id,
     money::Minor,
     payments::Tender,
@@ -87,6 +87,7 @@ pub enum Problem {
     CardBlocked,
     UnknownCard,
     CannotRecord,
+    ClockUnset,
     SoldOut,
 }
 
@@ -351,5 +352,13 @@ pub enum Event {
     AlarmRaised {
         alarm: Alarm,
         detail: String,
+    },
+    /// A device, the disk or the clock is better or worse than the log said.
+    DeviceChanged {
+        kind: DeviceKind,
+        health: Health,
+        was: Health,
+        /// How long it was so, where it is better now.
+        seconds: Option<u32>,
     },
 }

@@ -20,7 +20,7 @@ use crate::{
     catalogue::Catalogue,
     closed::{Closed, Fleet},
     config::Config,
-    desk::{Around, Desk, RestoredDesk},
+    desk::{Around, Desk, DeskIntent, RestoredDesk},
     device::{DeviceEvent, DeviceKind},
     effect::{Effect, Record, Who},
     event::{Event, Problem, Progress, Stage, TaskKind},
@@ -82,6 +82,8 @@ struct Last {
     /// It was the front of the backlog.
     from_backlog: bool,
     charge: Option<Id>,
+    /// A disk that took nothing was asked whether it takes something again.
+    probe: bool,
     /// The desk and its till as they were, where a failed record takes them back.
     desk: Option<Box<Desk>>,
 }
@@ -145,20 +147,16 @@ impl Kiosk {
     /// Takes one input and says what is to be done.
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
         let last = core::mem::take(&mut self.last);
+        self.session.look_at_clock(now);
         if let Input::EffectFailed(Failure::Record) = input {
             self.record_failed(now, last);
             return Vec::new();
         }
-        if last.from_backlog {
-            self.backlog.pop_front();
-            self.retry_at_ms = now.mono_ms;
-        }
+        self.recorded(now, &last);
         if input == Input::Tick
-            && self.retry_at_ms <= now.mono_ms
-            && let Some(effects) = self.backlog.front()
+            && let Some(effects) = self.offer_again(now)
         {
-            self.last = Last { from_backlog: true, ..Last::default() };
-            return effects.clone();
+            return effects;
         }
         if let Input::Device(DeviceEvent::SealerAnswers(answers)) = input {
             self.sealer_lost = !answers;
@@ -201,6 +199,10 @@ impl Kiosk {
                 payment(session, turn, settled);
             }
             Input::EffectFailed(Failure::Device(kind)) if desk.device_failed(kind) => {}
+            Input::Desk(DeskIntent::Open) if now.utc_ms.is_none() => session.ask_time(now, turn.config),
+            Input::Desk(DeskIntent::SetClock(digits)) => session.set_time(turn, &digits),
+            Input::Desk(DeskIntent::Touched) if session.is_asking_time() => {}
+            Input::Desk(_) if session.is_asking_time() => session.stop_asking_time(),
             Input::Desk(intent) => {
                 turn.who = Some(Who { language: language_tag(turn.catalogue, turn.config.language), ..Who::default() });
                 session.keep(turn);
@@ -215,6 +217,7 @@ impl Kiosk {
             }
             Input::Tick => match turn.payments.overdue(now).or_else(|| turn.payments.ask_overdue(now)) {
                 None if desk.is_due(turn) => desk.tick(turn),
+                None if turn.can_record && session.has_news(now) => session.tell_news(turn),
                 None => session.take(turn, Input::Tick),
                 settled => payment(session, turn, settled),
             },
@@ -308,7 +311,7 @@ impl Kiosk {
         if !self.found.is_empty() {
             return Some(0);
         }
-        let retry = (!self.backlog.is_empty()).then_some(self.retry_at_ms);
+        let retry = (!self.backlog.is_empty() || self.session.disk_is_lost()).then_some(self.retry_at_ms);
         let timers = [
             retry,
             self.payments.deadline_ms(),
@@ -410,8 +413,37 @@ impl Kiosk {
         effects
     }
 
+    /// What the last step asked to be recorded is on disk. Telemetry says nothing about the disk: it may have been dropped.
+    fn recorded(&mut self, now: Now, last: &Last) {
+        if last.from_backlog {
+            self.backlog.pop_front();
+            self.retry_at_ms = now.mono_ms;
+        }
+        if last.probe {
+            self.session.disk_is_back(now);
+        } else if last.from_backlog || matches!(last.undo, Undo::Sale(_)) {
+            self.session.disk(now, true);
+        }
+    }
+
+    /// A record that failed, or where none waits the question whether the disk takes something again.
+    fn offer_again(&mut self, now: Now) -> Option<Vec<Effect>> {
+        if self.retry_at_ms > now.mono_ms {
+            return None;
+        }
+        if let Some(effects) = self.backlog.front() {
+            self.last = Last { from_backlog: true, ..Last::default() };
+            return Some(effects.clone());
+        }
+        let event = self.session.disk_probe(now).filter(|_| self.session.disk_is_lost())?;
+        let who = Who { language: language_tag(&self.catalogue, self.config.language), ..Who::default() };
+        self.last = Last { probe: true, ..Last::default() };
+        Some([Effect::Record(who.record(now, [event].into()))].into())
+    }
+
     fn record_failed(&mut self, now: Now, last: Last) {
         self.retry_at_ms = now.mono_ms.saturating_add(RETRY_MS);
+        self.session.disk(now, false);
         for effect in last.found {
             self.keep([effect].into());
         }
@@ -436,7 +468,7 @@ impl Kiosk {
         }
         if at_desk {
             self.desk.not_recorded();
-        } else if !last.from_backlog {
+        } else if !last.from_backlog && !last.probe {
             self.session.show(now, &self.config, Overlay::Problem(Problem::CannotRecord));
         }
         self.change_menu();
@@ -475,7 +507,7 @@ impl Last {
             Effect::Command { attempt, .. } => Some(*attempt),
             _ => None,
         });
-        Self { kept, undo, found, from_backlog: false, charge, desk: None }
+        Self { kept, undo, found, from_backlog: false, charge, probe: false, desk: None }
     }
 }
 

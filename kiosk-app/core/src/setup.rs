@@ -564,7 +564,7 @@ fn typed(text: &str) -> bool {
 }
 
 /// `202611221031` as `2026-11-22 10:31`, where that is a day and a time.
-fn local_time(digits: &str) -> Option<String> {
+pub(crate) fn local_time(digits: &str) -> Option<String> {
     if digits.len() != 12 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }

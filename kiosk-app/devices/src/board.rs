@@ -8,6 +8,7 @@
 //! height_px = 1280
 //! dpi = 212
 //! rotation = 0              # 0, 90, 180 or 270 degrees clockwise
+//! dims = true               # grow darker with the surroundings, as the light sensor of the board sees them; true if left out
 //!
 //! [reader]                  # leave a table out where nothing is fitted
 //! kind = "sidecar"
@@ -134,6 +135,13 @@ pub struct Display {
     /// Degrees clockwise: 0, 90, 180, 270.
     #[serde(default)]
     pub rotation: u16,
+    /// Grow darker with the surroundings, as the board's light sensor sees them.
+    #[serde(default = "yes")]
+    pub dims: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// How the guest-card reader is reached.

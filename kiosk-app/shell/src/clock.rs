@@ -1,6 +1,6 @@
 //! Where [`Now`] comes from: the machine, or a test.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, civil, tz::TimeZone};
 use kiosk_core::{ClockQuality, Now};
 use rustix::time::{ClockId, clock_gettime};
 use std::{
@@ -25,6 +25,13 @@ pub trait Clock: Send + Sync {
     /// What time it is now by somebody else's clock, milliseconds since 1970: counted on from here for as long as this clock
     /// has none of its own, and marked as estimated.
     fn hint(&self, utc_ms: i64);
+
+    /// What a clock on the wall of the shop shows, `2026-11-22 10:31`: a hint by a person. Nothing for what is no time.
+    fn hint_by_wall(&self, local: &str) {
+        if let Some(utc_ms) = utc_of(&TimeZone::UTC, local) {
+            self.hint(utc_ms);
+        }
+    }
 }
 
 /// The machine's clocks: `CLOCK_BOOTTIME` for time-outs, which counts through a suspend and never steps, and the
@@ -65,6 +72,18 @@ impl Clock for SystemClock {
         let zero = utc_ms.saturating_sub(i64::try_from(boot_ms()).unwrap_or(i64::MAX));
         self.hint_ms.store(zero, Ordering::Relaxed);
     }
+
+    fn hint_by_wall(&self, local: &str) {
+        if let Some(utc_ms) = utc_of(&self.zone, local) {
+            self.hint(utc_ms);
+        }
+    }
+}
+
+/// Milliseconds since 1970 of a time on the wall in a zone. Of an hour that comes twice, the first.
+fn utc_of(zone: &TimeZone, local: &str) -> Option<i64> {
+    let wall = civil::DateTime::strptime("%Y-%m-%d %H:%M", local).ok()?;
+    Some(wall.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond())
 }
 
 /// A clock that stands still until it is told to go on.
@@ -157,6 +176,15 @@ mod tests {
         let now = judge(&TimeZone::UTC, 7, FLOOR_MS + 5, true, FLOOR_MS + 1_000);
         assert_eq!((now.utc_ms, now.quality), (Some(FLOOR_MS + 5), ClockQuality::Synced));
         assert_eq!(judge(&TimeZone::UTC, 7, 0, true, 99).quality, ClockQuality::Unset);
+    }
+
+    #[test]
+    fn the_time_on_the_wall_is_that_of_the_shops_zone() {
+        let clock = SystemClock::in_zone(TimeZone::get("Europe/Berlin").unwrap());
+        let utc = |local| utc_of(&clock.zone, local);
+        assert_eq!(utc("2026-11-21 10:31"), Some(1_795_253_460_000));
+        assert_eq!(utc("2026-07-21 10:31"), Some(1_784_622_660_000), "in summer");
+        assert_eq!(utc("2026-11-31 10:31"), None);
     }
 
     #[test]

@@ -22,6 +22,9 @@
 //! answer = "run/kiosk.sock"        # where the agent asks this kiosk; default: kiosk.db with `.kiosk` added
 //! users = ["cem-agent"]            # who may ask there, beside this kiosk's own user
 //!
+//! [disk]                           # optional
+//! max_mb = 1024                    # bound of kiosk.db: beyond 80 % of it telemetry is given up, beyond 95 % no sale begins
+//!
 //! [session]                        # optional, as is each key
 //! idle_s = 45
 //! still_there_s = 15
@@ -77,6 +80,8 @@ pub struct KioskConfig {
     pub roster_keys: Vec<ProfileKey>,
     /// The sync agent, `None` where none runs.
     pub agent: Option<AgentPaths>,
+    /// Bound of `kiosk.db` in bytes, `None` for edge-db's own.
+    pub disk_max_bytes: Option<u64>,
     /// Time-outs of a visit.
     pub session: SessionTimes,
     /// What stands on receipts besides the shop's own words.
@@ -197,6 +202,8 @@ struct RawConfig {
     cem: RawCem,
     agent: Option<RawAgent>,
     #[serde(default)]
+    disk: RawDisk,
+    #[serde(default)]
     session: SessionTimes,
     #[serde(default)]
     receipt: Receipts,
@@ -204,6 +211,12 @@ struct RawConfig {
     cards: RawCards,
     #[serde(default)]
     desk: RawDesk,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDisk {
+    max_mb: Option<u32>,
 }
 
 #[derive(Default, Deserialize)]
@@ -279,6 +292,9 @@ impl KioskConfig {
         check_range("session.idle_s", raw.session.idle_s, 5, 600)?;
         check_range("session.still_there_s", raw.session.still_there_s, 3, 120)?;
         check_range("session.done_s", raw.session.done_s, 3, 120)?;
+        if let Some(mb @ (0 | 1_048_577..)) = raw.disk.max_mb {
+            return Err(Fault::new("disk.max_mb", format!("{mb} is not between 1 and 1048576 megabytes")));
+        }
         let tenant_key = tenant_key(&raw.cem, from, raw.agent.is_some())?;
         if raw.cards.address.as_deref().is_some_and(|base| crate::issue::address(base).is_none()) {
             let why = "is no host and path that fits on a card, such as 'cem.example/t'".to_owned();
@@ -306,6 +322,7 @@ impl KioskConfig {
                 answer: agent.answer.map_or_else(|| data.join("kiosk.db.kiosk"), |answer| from.join(answer)),
                 uids,
             }),
+            disk_max_bytes: raw.disk.max_mb.map(|mb| u64::from(mb) << 20),
             session: raw.session,
             receipt: raw.receipt,
             cards: raw.cards.with_key(picc_key),

@@ -48,6 +48,8 @@ pub trait Ports: Send {
     fn signal(&mut self, signal: Signal);
     /// Pulses the drawer. False: not taken.
     fn open_drawer(&mut self) -> bool;
+    /// Sets a clock that nothing has set, by the time on the wall (`2026-11-22 10:31`).
+    fn set_clock(&mut self, _: &str) {}
     /// Does something for the staff's desk. False: nobody does such things here, and there will be no answer.
     fn run_errand(&mut self, _: Errand) -> bool {
         false
@@ -319,6 +321,10 @@ impl Engine {
             }
             Effect::Signal(signal) => {
                 self.ports.signal(signal);
+                return None;
+            }
+            Effect::SetClock { local } => {
+                self.ports.set_clock(&local);
                 return None;
             }
             Effect::SignIn { request, credential } => return self.errand(Errand::SignIn { request, credential }),

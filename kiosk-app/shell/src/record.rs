@@ -16,7 +16,7 @@ use kiosk_core::{
     By, CommandKind, Currency, Event, Id, Minor, Now, PlacedOrder, PricedLine, Record, Stage, Tender,
     catalogue::Allergen,
     consent::{TEXT_VERSION, Use},
-    device::{Alarm, Consent},
+    device::{Alarm, Consent, DeviceKind},
     event::{BasketAction, Outcome, PaymentFact, Problem, Progress, TaskKind, TerminalBook, Trigger},
     ids::IdMaker,
     till::{Entry, EntryKind},
@@ -73,6 +73,8 @@ pub(crate) fn class_of(events: &[Event]) -> Class {
         | Event::PaymentConfirmed(_)
         | Event::TerminalBook(_)
         | Event::TaskRaised { .. } => Class::Settlement,
+        // Asks a disk that took nothing whether it takes a sale again.
+        Event::DeviceChanged { kind: DeviceKind::Disk, .. } => Class::Sale,
         _ => Class::Telemetry,
     };
     let has = |wanted| events.iter().any(|event| class(event) == wanted);
@@ -185,6 +187,7 @@ impl Recorder {
             Event::HelpCalled { .. } => (kinds::HELP_CALLED, self.help()),
             Event::ProblemShown { problem, stage } => (kinds::PROBLEM_SHOWN, problem_shown(*problem, *stage)),
             Event::AlarmRaised { alarm, detail } => (kinds::DEVICE_ALARM, alarm_raised(*alarm, detail)),
+            Event::DeviceChanged { .. } => (kinds::DEVICE_HEALTH, device_changed(event)),
             Event::ConsentChanged { from, to, dietary } => {
                 (kinds::CONSENT_CHANGED, consent_changed(*from, *to, dietary.as_deref()))
             }
@@ -464,6 +467,12 @@ fn joined(token: &str, language: &str) -> Value {
 
 fn alarm_raised(alarm: Alarm, detail: &str) -> Value {
     serde_json::json!({ "alarm": words::alarm(alarm), "detail": detail, "by": "kiosk" })
+}
+
+fn device_changed(event: &Event) -> Value {
+    let Event::DeviceChanged { kind, health, was, seconds } = event else { return Value::Null };
+    let name = words::device(*kind);
+    serde_json::json!({ "devices": { name: words::health(*health) }, "was": words::health(*was), "seconds": seconds, "by": "kiosk" })
 }
 
 fn placed(order: &PlacedOrder, currency: Currency) -> data::OrderPlaced {

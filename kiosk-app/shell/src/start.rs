@@ -56,6 +56,7 @@ pub(crate) struct OnDisk {
 pub(crate) fn open_outbox(config: &KioskConfig) -> Result<Arc<Outbox>> {
     let path = config.kiosk_db();
     let mut options = OutboxOptions::new(&path, config.source());
+    options.limits.max_bytes = config.disk_max_bytes.unwrap_or(options.limits.max_bytes);
     if let Some(agent) = &config.agent {
         options.watermarks = Some(agent.agent_db.clone());
         options.wake = Some(agent.wake.clone());
@@ -407,6 +408,7 @@ pub(crate) fn fit(
         board: open_peripherals(board)
             .context("the microcontroller board cannot be opened")?
             .map(|peripherals| (peripherals, clock.clone())),
+        clock: Some(clock.clone()),
         agent: asking,
         backend: config.agent.as_ref().map(|paths| backend_at(&paths.ask, key)),
         desk: None,

@@ -3,7 +3,7 @@
 use edge_db::AttemptKind;
 use kiosk_core::{
     By, ClockQuality, CommandKind, Service, Stage, Tender,
-    device::{Alarm, Assurance, Consent, Method},
+    device::{Alarm, Assurance, Consent, DeviceKind, Health, Method},
     event::{BasketAction, Outcome, Problem, Progress, TaskKind, Trigger},
 };
 
@@ -147,6 +147,7 @@ pub(crate) fn problem(problem: Problem) -> &'static str {
         Problem::CardBlocked => "card_blocked",
         Problem::UnknownCard => "unknown_card",
         Problem::CannotRecord => "cannot_record",
+        Problem::ClockUnset => "clock_unset",
         Problem::SoldOut => "sold_out",
     }
 }
@@ -158,6 +159,27 @@ pub(crate) fn alarm(alarm: Alarm) -> &'static str {
         Alarm::BoardRestarted => "board_restarted",
         Alarm::HostPowerCycled => "host_power_cycled",
         Alarm::CaseOpened => "case_opened",
+    }
+}
+
+pub(crate) fn device(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Reader => "reader",
+        DeviceKind::Terminal => "terminal",
+        DeviceKind::Printer => "printer",
+        DeviceKind::Peripherals => "board",
+        DeviceKind::Backend => "backend",
+        DeviceKind::Disk => "disk",
+        DeviceKind::Clock => "clock",
+    }
+}
+
+pub(crate) fn health(health: Health) -> &'static str {
+    match health {
+        Health::Ok => "ok",
+        Health::Low => "low",
+        Health::Blocked => "blocked",
+        Health::Lost => "lost",
     }
 }
 

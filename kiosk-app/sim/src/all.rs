@@ -2,7 +2,7 @@
 
 use crate::{
     BoardSim, FiscalSim, LinkSim, Mode, Pn532Sim, PrinterSim, TerminalSim,
-    control::{Control, serve_for},
+    control::{Answer, Control, serve, serve_for},
     nfc::{Keys, Timing},
 };
 use anyhow::{Context, Result};
@@ -40,8 +40,12 @@ pub struct AllSims {
     pub reader: Arc<Pn532Sim>,
     /// The payment terminal.
     pub terminal: Arc<TerminalSim>,
+    /// The cable to it: what the board-config leads to.
+    pub terminal_line: Arc<LinkSim>,
     /// The receipt printer.
     pub printer: Arc<PrinterSim>,
+    /// The cable to it.
+    pub printer_line: Arc<LinkSim>,
     /// The microcontroller board.
     pub board: Arc<BoardSim>,
     /// The device that signs receipts; reached only where the board-config has one.
@@ -65,19 +69,22 @@ impl AllSims {
         let terminal = Arc::new(start(free, plan.mode, plan.delay).context("the terminal")?);
         let printer = Arc::new(PrinterSim::start(free, &at("receipts.bin")).context("the printer")?);
         let fiscal = Arc::new(FiscalSim::start(free).context("the device that signs")?);
+        let terminal_line = Arc::new(LinkSim::start(free, terminal.address()).context("the terminal's cable")?);
+        let printer_line = Arc::new(LinkSim::start(free, printer.address()).context("the printer's cable")?);
         let board = Arc::new(BoardSim::start(&at("board.pty")).context("the board")?);
         let link = plan.to.map(|to| LinkSim::start(free, to).context("the link").map(Arc::new)).transpose()?;
         let mut controls = vec![
             serve_for(&at("reader.ctl"), &reader, Pn532Sim::obey)?,
-            serve_for(&at("terminal.ctl"), &terminal, TerminalSim::obey)?,
-            serve_for(&at("printer.ctl"), &printer, PrinterSim::obey)?,
+            serve(&at("terminal.ctl"), by_cable(&terminal_line, &terminal, TerminalSim::obey))?,
+            serve(&at("printer.ctl"), by_cable(&printer_line, &printer, PrinterSim::obey))?,
             serve_for(&at("board.ctl"), &board, BoardSim::obey)?,
             serve_for(&at("fiscal.ctl"), &fiscal, FiscalSim::obey)?,
         ];
         if let Some(link) = &link {
             controls.push(serve_for(&at("link.ctl"), link, LinkSim::obey)?);
         }
-        let all = Self { reader, terminal, printer, board, fiscal, link, run, _controls: controls };
+        let all =
+            Self { reader, terminal, terminal_line, printer, printer_line, board, fiscal, link, run, _controls: controls };
         all.write_board(&board_name, template)?;
         Ok(all)
     }
@@ -92,8 +99,8 @@ impl AllSims {
         serde_json::json!({
             "ready": true,
             "reader": self.run.join("reader.tty"),
-            "terminal": self.terminal.address().to_string(),
-            "printer": self.printer.address().to_string(),
+            "terminal": self.terminal_line.address().to_string(),
+            "printer": self.printer_line.address().to_string(),
             "peripherals": self.run.join("board.pty"),
             "link": self.link.as_ref().map(|l| l.address().to_string()),
             "board": self.board_config(),
@@ -102,8 +109,8 @@ impl AllSims {
 
     fn write_board(&self, name: &str, mut board: toml::Table) -> Result<()> {
         for (table, key, value) in [
-            ("terminal", "address", self.terminal.address().to_string()),
-            ("printer", "address", self.printer.address().to_string()),
+            ("terminal", "address", self.terminal_line.address().to_string()),
+            ("printer", "address", self.printer_line.address().to_string()),
             ("fiscal", "address", self.fiscal.address().to_string()),
             ("peripherals", "path", "board.pty".to_owned()),
         ] {
@@ -127,6 +134,22 @@ impl AllSims {
         let text = format!("# Made by kiosk-sim from {name}; made again at its next start.\n{board}");
         kiosk_devices::BoardConfig::parse(&text, &path).with_context(|| format!("made from {name}"))?;
         std::fs::write(&path, text).with_context(|| path.display().to_string())
+    }
+}
+
+/// `down` and `up` are the cable's, everything else is the simulator's. Keeps neither alive.
+fn by_cable<T: Send + Sync + 'static>(
+    line: &Arc<LinkSim>,
+    sim: &Arc<T>,
+    obey: fn(&T, &str) -> Answer,
+) -> impl Fn(&str) -> Answer + Send + Sync + 'static {
+    let (line, sim) = (Arc::downgrade(line), Arc::downgrade(sim));
+    move |said| {
+        let (Some(line), Some(sim)) = (line.upgrade(), sim.upgrade()) else { return Err("the simulator has stopped".into()) };
+        match said {
+            "down" | "up" => line.obey(said),
+            said => obey(&sim, said),
+        }
     }
 }
 

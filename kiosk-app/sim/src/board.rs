@@ -82,6 +82,8 @@ struct Inner {
     sampled: Millis,
     levels: Levels,
     host_off: bool,
+    /// Its plug is pulled: it hears and says nothing.
+    unplugged: bool,
     seen: BoardState,
 }
 
@@ -190,7 +192,15 @@ impl BoardSim {
                 self.set(CONTACT, |levels| levels.keys |= 1 << key);
                 self.set(CONTACT, |levels| levels.keys &= !(1 << key));
             }
-            _ => return Err(unknown(line, "presence, headphones, door, light, key")),
+            ["unplug"] => lock(&self.shared.inner).unplugged = true,
+            // It has no battery: plugged in, it starts.
+            ["plug"] => {
+                let mut inner = lock(&self.shared.inner);
+                if std::mem::take(&mut inner.unplugged) {
+                    inner.restart();
+                }
+            }
+            _ => return Err(unknown(line, "presence, headphones, door, light, key, unplug, plug")),
         }
         Ok(())
     }
@@ -225,7 +235,7 @@ impl Inner {
         };
         let seen = BoardState { boots, ..BoardState::default() };
         let board = Board::new(0, start);
-        Self { plan, board, keeper, began: Instant::now(), sampled: 0, levels: QUIET, host_off: false, seen }
+        Self { plan, board, keeper, began: Instant::now(), sampled: 0, levels: QUIET, host_off: false, unplugged: false, seen }
     }
 
     fn now(&self) -> Millis {
@@ -255,6 +265,9 @@ impl Shared {
         let mut chunk = [0; 256];
         let n = if readable { rustix::io::read(&self.pty, &mut chunk).unwrap_or(0) } else { 0 };
         let mut inner = lock(&self.inner);
+        if inner.unplugged {
+            return;
+        }
         self.sample(&mut inner);
         let (now, boots) = (inner.sampled, inner.seen.boots);
         for &byte in &chunk[..n] {
@@ -272,6 +285,9 @@ impl Shared {
 
     /// Gives the board every sample that was due.
     fn sample(&self, inner: &mut Inner) {
+        if inner.unplugged {
+            return;
+        }
         while inner.sampled + SAMPLE_MS <= inner.now() {
             inner.sampled += SAMPLE_MS;
             let (at, levels) = (inner.sampled, inner.levels);

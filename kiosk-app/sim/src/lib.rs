@@ -4,9 +4,9 @@
 //! | Simulator | Channel and protocol | Control lines |
 //! |---|---|---|
 //! | [`Pn532Sim`] | pty, frames of the PN532 | `place jane` (and the other cards of [`Card`]), `remove`, `remove before 3`, `remove after 3`, `unplug`, `plug`, `fault junk` (and others), `well` |
-//! | [`TerminalSim`] | TCP, ZVT; or nexo's messages over HTTPS | `mode approve`, `mode decline`, `mode silent`, `mode cut`, `mode deaf`, `mode manual`; in manual mode `approve`, `decline`, `timeout`; `delay MS`, `enquiry truth`, `enquiry deny`, `enquiry unsupported`, `numbering restart`, `numbering continue`, `hand AMOUNT`, `close`, `card NUMBER` |
-//! | [`PrinterSim`] | TCP, ESC/POS into a file, status queries answered | `paper ok`, `paper low`, `paper out` |
-//! | [`BoardSim`] | pty, peripheral-icd; what it does is `peripheral_logic::Board` | `presence on`, `presence off`, `headphones on`, `headphones off`, `door open`, `door closed`, `light 0` to `light 100`, `key up`, `key down`, `key select`, `key back`, `key help` |
+//! | [`TerminalSim`] | TCP, ZVT; or nexo's messages over HTTPS | `mode approve`, `mode decline`, `mode silent`, `mode cut`, `mode deaf`, `mode manual`; in manual mode `approve`, `decline`, `timeout`; `delay MS`, `enquiry truth`, `enquiry deny`, `enquiry unsupported`, `numbering restart`, `numbering continue`, `hand AMOUNT`, `close`, `card NUMBER`; of its cable `down`, `up` |
+//! | [`PrinterSim`] | TCP, ESC/POS into a file, status queries answered | `paper ok`, `paper low`, `paper out`; of its cable `down`, `up` |
+//! | [`BoardSim`] | pty, peripheral-icd; what it does is `peripheral_logic::Board` | `presence on`, `presence off`, `headphones on`, `headphones off`, `door open`, `door closed`, `light 0` to `light 100`, `key up`, `key down`, `key select`, `key back`, `key help`, `unplug`, `plug` |
 //! | [`LinkSim`] | TCP relay | `down`, `up` |
 //!
 //! The library is for tests in process; the program `kiosk-sim` runs each alone or all of them (`kiosk-sim all`).

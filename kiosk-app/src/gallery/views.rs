@@ -13,9 +13,9 @@ use crate::{
 };
 use anyhow::Result;
 use kiosk_core::{
-    CommandOutcome, DeviceEvent, Intent, Question, Service, Stage, Tender,
+    CommandOutcome, DeskIntent, DeviceEvent, Intent, Question, Service, Stage, Tender,
     catalogue::Allergen,
-    device::{CardRefusal, Consent, DeviceKind, Health},
+    device::{Ambient, CardRefusal, Consent, DeviceKind, Health},
 };
 use slint::ComponentHandle as _;
 
@@ -57,6 +57,17 @@ pub(super) const ALL: &[View] = &[
     view("attract-checking", Stage::Attract, |r| r.restarted(None)),
     view("attract-received", Stage::Attract, |r| r.restarted(Some(true))),
     view("attract-not-taken", Stage::Attract, |r| r.restarted(Some(false))),
+    view("attract-closed-later", Stage::Attract, |r| r.intent(Intent::Begin).disk_full().intent(Intent::Dismiss)),
+    view("attract-team", Stage::Attract, |r| {
+        r.health(DeviceKind::Printer, Health::Blocked).health(DeviceKind::Backend, Health::Lost)
+    }),
+    view("attract-no-time", Stage::Attract, |r| r.without_time()),
+    view("attract-no-time-refused", Stage::Attract, |r| r.without_time().intent(Intent::Begin)),
+    view("attract-dark", Stage::Attract, |r| r.device(DeviceEvent::Ambient(Ambient::Dark))),
+    view("team-time", Stage::Attract, |r| r.without_time().desk(DeskIntent::Open)),
+    view("team-time-wrong", Stage::Attract, |r| {
+        r.without_time().desk(DeskIntent::Open).desk(DeskIntent::SetClock("202613011031".to_owned()))
+    }),
     view("greeting", Stage::Greeting, |r| r.guest(true)),
     view("greeting-looking", Stage::Greeting, |r| r.card()),
     view("greeting-new", Stage::Greeting, |r| r.guest(false)),
@@ -74,6 +85,8 @@ pub(super) const ALL: &[View] = &[
     view("menu", Stage::Browse, |r| r.browse()),
     view("menu-filled", Stage::Browse, |r| r.browse().fill().category("burgers")),
     view("menu-offline", Stage::Browse, |r| r.browse().category("coffee").health(DeviceKind::Backend, Health::Lost)),
+    view("menu-terminal-lost", Stage::Browse, |r| r.browse().category("coffee").health(DeviceKind::Terminal, Health::Lost)),
+    view("menu-dark", Stage::Browse, |r| r.browse().category("coffee").device(DeviceEvent::Ambient(Ambient::Dark))),
     view("menu-avoiding", Stage::Browse, |r| r.browse().category("breakfast").intent(Intent::ToggleAllergen(Allergen::Nuts))),
     view("menu-nothing-fits", Stage::Browse, |r| {
         r.browse().category("bakery").intents([Allergen::Gluten, Allergen::Milk].map(Intent::ToggleAllergen))
@@ -121,6 +134,7 @@ pub(super) const ALL: &[View] = &[
         r.browse().open("harbour-burger").intents([Intent::SetQuantity(40), Intent::Add, Intent::OpenBasket, Intent::Checkout])
     }),
     view("checkout-terminal-lost", Stage::Checkout, |r| r.checkout().health(DeviceKind::Terminal, Health::Lost)),
+    view("checkout-disk-full", Stage::Checkout, |r| r.checkout().pay().disk_full()),
     view("checkout-easy", Stage::Checkout, |r| r.checkout().intent(Intent::ToggleEasyAccess)),
     view("still-there", Stage::Checkout, |r| r.checkout().wait(60_000).wait(6_000)),
     view("person-called", Stage::Checkout, |r| r.checkout().intent(Intent::CallPerson)),

@@ -4,6 +4,7 @@
 //! Nothing here sleeps for luck: every step waits for what it needs, a snapshot or a word on the screen, and gives up at
 //! its bound.
 
+mod clock;
 mod steps;
 
 use crate::{
@@ -13,8 +14,9 @@ use crate::{
     ui::{Ui, access_tree, said_to},
 };
 use anyhow::{Context as _, Result, anyhow, bail};
+use clock::ShopClock;
 use kiosk_core::{Stage, session::Overlay};
-use kiosk_shell::{Clock, Content, KioskConfig, Shell, ShellHandle, SystemClock};
+use kiosk_shell::{Clock, Content, KioskConfig, Shell, ShellHandle};
 use slint::ComponentHandle as _;
 use std::{
     path::{Path, PathBuf},
@@ -37,7 +39,7 @@ const FRAME: Duration = Duration::from_millis(50);
 /// The first step that could not be done in its time: its number, its words, and what was on the screen instead.
 pub fn run(config: &KioskConfig, file: &Path, pictures: Option<&Path>, size: Option<(u32, u32)>) -> Result<()> {
     let scenario = Scenario::load(file)?;
-    let clock = Arc::new(SystemClock::new());
+    let clock = Arc::new(ShopClock::default());
     let feed = Feed::default();
     let sink = feed.clone();
     let shell = Shell::start_with(
@@ -62,7 +64,7 @@ struct Play {
     feed: Feed,
     handle: ShellHandle,
     content: Arc<Content>,
-    clock: Arc<SystemClock>,
+    clock: Arc<ShopClock>,
     /// What the screen shows.
     now: Stage,
     overlay: Option<Overlay>,
@@ -77,7 +79,7 @@ impl Play {
         scenario: &Scenario,
         config: &KioskConfig,
         shell: &Shell,
-        (clock, feed): (Arc<SystemClock>, Feed),
+        (clock, feed): (Arc<ShopClock>, Feed),
         size: Option<(u32, u32)>,
     ) -> Result<Self> {
         let handle = shell.handle();
@@ -138,6 +140,12 @@ impl Play {
                 self.headless.screenshot(&pictures.join(format!("{name}.png")))
             }
             Action::Control { socket, line } => self.control(socket, line),
+            Action::Clock { gone } => {
+                self.clock.set_gone(*gone);
+                // The shell looks at the clock with whatever comes next.
+                let _ = self.handle.send(kiosk_core::Intent::Dismiss);
+                Ok(())
+            }
             Action::KeyTo(label) => self.key_to(label, until),
         }
     }

@@ -61,6 +61,8 @@ impl ChromeBinding {
         chrome.set_known(view.known);
         chrome.set_clock(view.clock.as_str().into());
         chrome.set_offline(view.offline);
+        chrome.set_counter_only(view.counter_only);
+        chrome.set_dim(f32::from(view.dim) / 100.0);
         self.next_language.set(view.next_language);
         // Two languages need no menu: the bar names the other one.
         let menu = view.languages.len() > 2;

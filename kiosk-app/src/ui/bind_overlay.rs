@@ -87,6 +87,7 @@ fn trouble(problem: Problem) -> Trouble {
         Problem::CardBlocked => Trouble::CardBlocked,
         Problem::UnknownCard => Trouble::UnknownCard,
         Problem::CannotRecord => Trouble::CannotRecord,
+        Problem::ClockUnset => Trouble::ClockUnset,
         Problem::SoldOut => Trouble::SoldOut,
     }
 }

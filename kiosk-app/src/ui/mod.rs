@@ -181,9 +181,7 @@ impl Ui {
             still_there_ms: self.still_there_ms,
         };
         let next = scene.view_model();
-        let desk = self.snapshot.desk.as_deref();
-        let page = desk.map(|desk| view_model::desk::page(&scene, desk, self.ask.borrow().as_ref()));
-        let page = page.or_else(|| view_model::closed::page(&scene));
+        let page = scene.page(self.ask.borrow().as_ref());
         self.chrome.apply_first(&self.app, &next.chrome);
         let sizes = Sizes::of(&self.app);
         let fresh = self.shown.is_none() || sizes != self.sizes;

@@ -150,8 +150,8 @@ impl Outbox {
         self.check(&commit)?;
         let class = commit.class;
         self.shared.admit(class, &self.options.limits).inspect_err(|refused| {
-            if class == Class::Telemetry && matches!(refused, Refused::Full { .. }) {
-                self.shared.telemetry_refused.fetch_add(1, Relaxed);
+            if matches!(refused, Refused::Full { .. }) {
+                self.refused_for_room(class);
             }
         })?;
         self.shared.waiting.fetch_add(1, Relaxed);
@@ -162,6 +162,20 @@ impl Outbox {
         };
         self.shared.waiting.fetch_sub(1, Relaxed);
         Err(refused)
+    }
+
+    /// What is refused here never comes to the writer, which makes room only for what comes: it is asked, once at a time.
+    fn refused_for_room(&self, class: Class) {
+        if class == Class::Telemetry {
+            self.shared.telemetry_refused.fetch_add(1, Relaxed);
+        }
+        if !self.shared.room_asked.swap(true, Relaxed) {
+            let asked = self.sender.try_send(Message::Run(Box::new(|writer: &mut Writer| writer.asked_for_room())));
+            if asked.is_err() {
+                // A full queue brings the writer to its bounds by itself.
+                self.shared.room_asked.store(false, Relaxed);
+            }
+        }
     }
 
     /// Commits and waits.

@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) events: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
     pub(crate) telemetry_refused: AtomicU64,
+    /// The writer has been asked to make room and has not come to it.
+    pub(crate) room_asked: AtomicBool,
     pub(crate) trimmed: AtomicU64,
     pub(crate) ballast_there: AtomicBool,
 }
@@ -433,6 +435,14 @@ impl Writer {
         self.measure();
         if self.wal_bytes() >= self.limits.checkpoint_idle_bytes {
             self.checkpoint();
+        }
+    }
+
+    /// Somebody was refused for want of room. The backend may have taken rows since that was last looked at.
+    pub(crate) fn asked_for_room(&mut self) {
+        self.shared.room_asked.store(false, Relaxed);
+        if self.shared.poisoned.get().is_none() {
+            self.make_room();
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) fn play(scenarios: &[&str]) -> Ledger {
 }
 
 /// As [`play`], with something else in the place of a simulated device for as long as what `plug` gives back lives.
-fn play_with<T>(scenarios: &[&str], plug: impl FnOnce(&Appliance) -> anyhow::Result<T>) -> Ledger {
+pub(crate) fn play_with<T>(scenarios: &[&str], plug: impl FnOnce(&Appliance) -> anyhow::Result<T>) -> Ledger {
     let folder = tempfile::tempdir().unwrap();
     let mut appliance = Appliance::start(folder.path(), Parts::Everything).unwrap();
     let _plugged = plug(&appliance).unwrap();

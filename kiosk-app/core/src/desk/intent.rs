@@ -21,6 +21,8 @@ pub enum DeskIntent {
     ChoosePin(Pin),
     /// Leave the desk. The kiosk goes on where it was.
     SignOut,
+    /// The time of a clock that nothing has set: twelve digits, local time. Nobody need be signed in for it.
+    SetClock(String),
     /// Show a page of the desk.
     Go(DeskPage),
     /// One page back; out of a question without answering it.

@@ -19,6 +19,7 @@
 mod browse;
 mod by_hand;
 mod consent;
+mod fitness;
 mod identify;
 mod idle;
 mod item;
@@ -49,6 +50,8 @@ use crate::{
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 use parts::Part;
+
+pub use fitness::{AskTime, SETTLE_MS, TELL_EVERY_MS};
 
 /// What goes into [`crate::Kiosk::step`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,8 +227,10 @@ pub struct Snapshot {
     pub rated: Option<u8>,
     /// True once the receipt is on paper.
     pub receipt_printed: bool,
-    /// Devices that are not `Ok`.
+    /// Devices that are not `Ok`, disk and clock among them.
     pub devices: Vec<(DeviceKind, Health)>,
+    /// The page on which a person sets the clock, `None` while it is closed.
+    pub asks_time: Option<AskTime>,
     /// Keys of the tactile pad that move the focus: up, down, select. Help and back are taken by the session.
     pub pad: Pad,
     /// How light it is around the kiosk.
@@ -277,7 +282,7 @@ pub struct Session {
     /// When choices made at the attract screen without beginning a visit are forgotten.
     attract_reset_ms: Option<u64>,
     present_since_ms: Option<u64>,
-    devices: Vec<(DeviceKind, Health)>,
+    fitness: fitness::Fitness,
     pad: Pad,
     /// The pad has moved the focus at this attract screen.
     pad_moved: bool,
@@ -383,7 +388,7 @@ impl Session {
             easy_access: false,
             attract_reset_ms: None,
             present_since_ms: None,
-            devices: Vec::new(),
+            fitness: fitness::Fitness::default(),
             pad: Pad::default(),
             pad_moved: false,
             ambient: Ambient::default(),
@@ -432,7 +437,8 @@ impl Session {
             DeviceEvent::Forgotten { visitors } => self.forget(&visitors),
             DeviceEvent::TerminalStatus { attempt, code } => self.terminal_status(turn, attempt, code),
             DeviceEvent::Printed { order, health } => self.printed(turn, order, health),
-            DeviceEvent::Health(kind, health) => self.health(kind, health),
+            DeviceEvent::Health(kind, health) => self.health(turn.now, kind, health),
+            DeviceEvent::NotFitted(kind) => self.fitness.not_fitted(kind),
             // The desk's own.
             DeviceEvent::SignedIn { .. }
             | DeviceEvent::PinChosen { .. }
@@ -453,22 +459,11 @@ impl Session {
         }
     }
 
-    fn health(&mut self, kind: DeviceKind, health: Health) {
-        self.devices.retain(|(known, _)| *known != kind);
-        if health != Health::Ok {
-            self.devices.push((kind, health));
-        }
-    }
-
     /// Ends a visit that stands before its payment: no guest is served any more.
     pub(crate) fn close(&mut self, turn: &mut turn::Turn<'_>) {
         if !self.is_free() && !self.is_paying() && !matches!(self.stage, Stage::Done | Stage::Feedback) {
             self.end(turn, crate::event::Outcome::StaffClosed);
         }
-    }
-
-    fn is_lost(&self, kind: DeviceKind) -> bool {
-        self.devices.contains(&(kind, Health::Lost))
     }
 
     /// Whose events are recorded now.

@@ -67,6 +67,9 @@ impl Session {
         if !turn.can_record {
             return self.notice(turn, Problem::CannotRecord);
         }
+        if turn.now.utc_ms.is_none() {
+            return self.notice(turn, Problem::ClockUnset);
+        }
         let charges = !at_counter && total > Minor::ZERO;
         if charges && (self.is_lost(DeviceKind::Terminal) || turn.payments.is_busy()) {
             return self.notice(turn, Problem::TerminalLost);
@@ -375,7 +378,7 @@ impl Session {
     }
 
     pub(super) fn printed(&mut self, turn: &mut Turn<'_>, order: Id, health: Health) {
-        self.health(DeviceKind::Printer, health);
+        self.health(turn.now, DeviceKind::Printer, health);
         let Some(at) = self.prints.iter().position(|print| print.order == order) else { return };
         let print = self.prints.remove(at);
         let ours = self.visit.as_deref().and_then(|v| v.order.as_ref()).is_some_and(|o| o.placed.order == order);

@@ -14,6 +14,7 @@ use crate::{
 
 mod browsing;
 mod consent;
+mod fitness;
 mod identity;
 mod money;
 mod parts;

@@ -132,8 +132,7 @@ impl Session {
 
     /// Begins a visit at the attract screen. False where its beginning could not be recorded anyway.
     pub(super) fn begin(&mut self, turn: &mut Turn<'_>, trigger: Trigger, language: Option<Lang>) -> bool {
-        if !turn.can_record {
-            self.notice(turn, Problem::CannotRecord);
+        if self.refuses(turn) {
             return false;
         }
         self.close_overlay();
@@ -345,7 +344,7 @@ impl Session {
             DeviceKind::Reader | DeviceKind::Backend => self.lookup_over(turn),
             DeviceKind::Printer => self.print_failed(turn),
             // A charge that was not sent comes back as an outcome; light and sound are missed by nobody's money.
-            DeviceKind::Terminal | DeviceKind::Peripherals => {}
+            DeviceKind::Terminal | DeviceKind::Peripherals | DeviceKind::Disk | DeviceKind::Clock => {}
         }
     }
 }

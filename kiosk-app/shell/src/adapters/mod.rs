@@ -113,6 +113,8 @@ pub(crate) struct Fitted {
     /// The cash drawer hangs on the printer.
     pub(crate) drawer: Option<DrawerPin>,
     pub(crate) board: Option<(Box<dyn Peripherals>, Arc<dyn Clock>)>,
+    /// What a person sets where nothing else has.
+    pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) agent: Option<Asking>,
     pub(crate) backend: Option<Look>,
     pub(crate) desk: Option<DeskSide>,
@@ -131,14 +133,16 @@ pub(crate) struct Hands {
     board: Option<BoardHand>,
     identify: Option<IdentifyHand>,
     desk: Option<desk::DeskHand>,
+    clock: Option<Arc<dyn Clock>>,
     currency: SharedCurrency,
 }
 
 impl Hands {
-    /// Starts a thread for each device that is fitted. A terminal or printer that is not there is reported lost, so that
+    /// Starts a thread for each device that is fitted. A terminal or printer that is not is reported as such, so that
     /// nobody is sent to it.
     pub(crate) fn start(fitted: Fitted, wires: &Wires, currency: SharedCurrency) -> std::io::Result<Self> {
-        let mut hands = Self { terminal: None, printer: None, board: None, identify: None, desk: None, currency };
+        let clock = fitted.clock;
+        let mut hands = Self { terminal: None, printer: None, board: None, identify: None, desk: None, clock, currency };
         if let Some(asker) = fitted.keys {
             keys::start(asker, wires.clone())?;
         }
@@ -149,7 +153,7 @@ impl Hands {
             let (hand, _) = terminal::start(terminal, wires.clone())?;
             hands.terminal = Some(hand);
         } else {
-            wires.send(DeviceEvent::Health(DeviceKind::Terminal, Health::Lost));
+            wires.send(DeviceEvent::NotFitted(DeviceKind::Terminal));
         }
         if let Some((board, clock)) = fitted.board {
             let (hand, _) = board::start(board, clock, wires.clone())?;
@@ -162,7 +166,7 @@ impl Hands {
             let (hand, _) = printer::start(printer, render, drawer, wires.clone())?;
             hands.printer = Some(hand);
         } else {
-            wires.send(DeviceEvent::Health(DeviceKind::Printer, Health::Lost));
+            wires.send(DeviceEvent::NotFitted(DeviceKind::Printer));
         }
         if let Some(asking) = fitted.agent {
             let (hand, _) = identify::start(asking, wires.clone())?;
@@ -215,6 +219,13 @@ impl Ports for Hands {
     fn signal(&mut self, signal: Signal) {
         if let Some(hand) = &self.board {
             hand.show(signal);
+        }
+    }
+
+    fn set_clock(&mut self, local: &str) {
+        if let Some(clock) = &self.clock {
+            tracing::warn!(local, "a person has set the clock");
+            clock.hint_by_wall(local);
         }
     }
 

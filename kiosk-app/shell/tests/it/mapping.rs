@@ -6,7 +6,7 @@ use kiosk_core::{
     By, ClockQuality, CommandKind, Currency, Event, Id, LineId, Minor, Now, PlacedOrder, Priced, PricedLine, PricedModifier,
     Record, Service, Stage, TaxAmount, Tender,
     catalogue::Allergen,
-    device::{Assurance, Consent, Method},
+    device::{Assurance, Consent, DeviceKind, Health, Method},
     event::{BasketAction, Outcome, PaymentFact, Problem, Progress, TaskKind, TerminalBook, Trigger},
     staff::Act,
     till::{EntryKind, Line, Opening, Till},
@@ -117,6 +117,7 @@ fn wire_type(event: &Event) -> &'static str {
         Event::StaffApproved { .. } => "cem.staff.approved.v1",
         Event::PriceOverridden { .. } => "cem.price.overridden.v1",
         Event::AlarmRaised { .. } => "cem.device.alarm.v1",
+        Event::DeviceChanged { .. } => "cem.device.health.v1",
     }
 }
 
@@ -128,6 +129,7 @@ fn one_of_each() -> Vec<Event> {
         Event::VisitIdentified { method: Method::Uid, assurance: Assurance::Low, visits_before: Some(9), token, counter: None },
         Event::StageChanged { from: Stage::Attract, to: Stage::Browse, touches: 1 },
         Event::ItemViewed { sku: "flat-white".into() },
+        Event::DeviceChanged { kind: DeviceKind::Printer, health: Health::Ok, was: Health::Blocked, seconds: Some(94) },
         Event::BasketChanged { action: BasketAction::Add, line: Box::new(line()), by: By::Usual },
         Event::OrderPlaced(Box::new(placed())),
         Event::OrderProgressed { order: Id([3; 16]), state: Progress::Received },

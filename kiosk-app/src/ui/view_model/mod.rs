@@ -12,6 +12,7 @@ mod order;
 pub mod page;
 mod pay;
 pub mod setup;
+mod team;
 
 pub use item::{Ask, Asking, ItemView, OptionView, QuestionView};
 pub use menu::{ArticleView, MenuView, TabView};
@@ -23,7 +24,7 @@ use kiosk_content::Shop;
 use kiosk_core::{
     ArticleId, Catalogue, Lang, Minor, Now, Question, Service, Snapshot, Stage,
     consent::Use,
-    device::{Consent, DeviceKind, Health},
+    device::{Ambient, Consent, DeviceKind, Health},
     event::Problem,
     instalment::Quote,
     session::{Overlay, TipOffer},
@@ -64,6 +65,8 @@ pub struct BoardFacts {
     pub reader: bool,
     /// Pixels an inch of the display.
     pub dpi: u32,
+    /// The screen grows darker with its surroundings.
+    pub dims: bool,
 }
 
 /// Where a device is, seen by the guest.
@@ -137,6 +140,10 @@ pub struct ChromeView {
     pub clock: String,
     /// The way to the backend is lost.
     pub offline: bool,
+    /// Cards are not taken here just now; the counter takes them. Said while the order is still being made.
+    pub counter_only: bool,
+    /// How much of its light the screen keeps back, in percent.
+    pub dim: u8,
 }
 
 /// Waiting for somebody.
@@ -152,6 +159,8 @@ pub struct AttractView {
     pub cards: bool,
     /// Orders are taken.
     pub open: bool,
+    /// What the shop's own people should look into, empty for nothing.
+    pub team: String,
 }
 
 /// Somebody was recognised.
@@ -243,6 +252,15 @@ pub enum Over {
 }
 
 impl Scene<'_> {
+    /// The page over everything, for the shop's own people. `ask` is what the screen itself asks over it.
+    pub fn page(&self, ask: Option<&desk::Ask>) -> Option<page::PageView> {
+        if let Some(asks) = self.snapshot.asks_time {
+            return Some(team::time_page(self, asks));
+        }
+        let desk = self.snapshot.desk.as_deref().map(|shown| desk::page(self, shown, ask));
+        desk.or_else(|| closed::page(self))
+    }
+
     /// Everything the screens show.
     pub fn view_model(&self) -> ViewModel {
         ViewModel {
@@ -318,7 +336,7 @@ impl Scene<'_> {
             DeviceKind::Terminal => self.board.terminal.is_some(),
             DeviceKind::Printer => self.board.printer,
             DeviceKind::Reader => self.board.reader,
-            DeviceKind::Peripherals | DeviceKind::Backend => true,
+            DeviceKind::Peripherals | DeviceKind::Backend | DeviceKind::Disk | DeviceKind::Clock => true,
         };
         let down = |(device, health): &(DeviceKind, Health)| *device == kind && matches!(health, Health::Blocked | Health::Lost);
         fitted && !self.snapshot.devices.iter().any(down)
@@ -344,7 +362,15 @@ impl Scene<'_> {
             known: s.guest.is_some() || s.identifying,
             clock: words::weekday_clock(LocalTime::of(&self.now), self.tongue()),
             offline: !self.works(DeviceKind::Backend),
+            counter_only: self.counter_only(),
+            dim: if self.board.dims { dim(s.ambient) } else { 0 },
         }
+    }
+
+    fn counter_only(&self) -> bool {
+        let choosing = matches!(self.snapshot.stage, Stage::Browse | Stage::Item | Stage::Basket);
+        let resting = self.board.terminal.is_some() && !self.works(DeviceKind::Terminal);
+        choosing && resting && self.snapshot.pay_at_counter
     }
 
     fn attract(&self) -> AttractView {
@@ -367,7 +393,10 @@ impl Scene<'_> {
             line,
             hero: said.map(|a| a.picture.clone()).unwrap_or_default(),
             cards: self.works(DeviceKind::Reader),
-            open: self.snapshot.overlay != Some(Overlay::Problem(Problem::CannotRecord)),
+            open: self.works(DeviceKind::Disk)
+                && self.works(DeviceKind::Clock)
+                && self.snapshot.overlay != Some(Overlay::Problem(Problem::CannotRecord)),
+            team: team::sign(self),
         }
     }
 
@@ -447,6 +476,15 @@ impl Scene<'_> {
             view.alternatives = menu::alternatives(self, ALTERNATIVES);
         }
         view
+    }
+}
+
+/// What would dazzle at night is read well with less light; contrast stays as it is.
+fn dim(ambient: Ambient) -> u8 {
+    match ambient {
+        Ambient::Dark => 45,
+        Ambient::Dim => 20,
+        Ambient::Day => 0,
     }
 }
 

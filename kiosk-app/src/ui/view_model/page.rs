@@ -75,6 +75,8 @@ pub enum Entry {
     Float,
     CashMove(CashMove),
     Counted,
+    /// Of a kiosk that is past its first start.
+    ShopClock,
 }
 
 impl Entry {
@@ -86,6 +88,7 @@ impl Entry {
             Self::Passphrase if typed.len() >= 8 => Said::Setup(SetupIntent::Passphrase(typed.to_owned())),
             Self::Proxy => Said::Setup(SetupIntent::Proxy(typed.to_owned())),
             Self::Clock if typed.len() == 12 => Said::Setup(SetupIntent::Clock(typed.to_owned())),
+            Self::ShopClock if typed.len() == 12 => Said::Desk(DeskIntent::SetClock(typed.to_owned())),
             Self::Code if enough => Said::Setup(SetupIntent::Code(typed.to_owned())),
             Self::Backend if enough => Said::Setup(SetupIntent::Backend(typed.to_owned())),
             Self::StaffNumber if enough => Said::Ask(Some(Ask::Pin(typed.to_owned()))),

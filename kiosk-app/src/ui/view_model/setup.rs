@@ -409,6 +409,8 @@ pub(super) fn device(kind: DeviceKind, t: Tongue) -> &'static str {
         DeviceKind::Printer => say!(t, "Receipt printer", "Принтер чеков"),
         DeviceKind::Peripherals => say!(t, "Light, keypad and drawer", "Подсветка, клавиши и денежный ящик"),
         DeviceKind::Backend => say!(t, "Backend", "Сервер"),
+        DeviceKind::Disk => say!(t, "Disk", "Диск"),
+        DeviceKind::Clock => say!(t, "Clock", "Часы"),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::rehearsal::Rehearsal;
-use kiosk_core::{CommandOutcome, Intent, Tender, catalogue::Allergen};
+use kiosk_core::{CommandOutcome, DeskIntent, Intent, Tender, catalogue::Allergen};
 use kiosk_shell::Content;
 use std::path::Path;
 
@@ -18,7 +18,7 @@ impl Shown {
     fn new(lang: u8) -> Self {
         let content = Content::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/demo")).unwrap();
         let rehearsal = Rehearsal::new(content.catalogue.clone(), content.shop.pay.clone(), Lang(lang));
-        let board = BoardFacts { terminal: Some(Side::Right), printer: true, reader: true, dpi: 210 };
+        let board = BoardFacts { terminal: Some(Side::Right), printer: true, reader: true, dpi: 210, dims: true };
         Self { content, rehearsal, board }
     }
 
@@ -32,6 +32,13 @@ impl Shown {
             still_there_ms: 15_000,
         };
         scene.view_model()
+    }
+
+    fn page(&self) -> Option<page::PageView> {
+        let snapshot = self.rehearsal.snapshot();
+        let (catalogue, shop) = (&self.content.catalogue, &self.content.shop);
+        let (board, now) = (self.board, self.rehearsal.now());
+        Scene { snapshot: &snapshot, catalogue, shop, board, now, still_there_ms: 15_000 }.page(None)
     }
 }
 
@@ -52,6 +59,61 @@ fn a_reader_that_is_lost_is_not_offered() {
     assert!(!shown.view().attract.cards);
     shown.rehearsal.health(DeviceKind::Reader, Health::Low);
     assert!(shown.view().attract.cards, "low is not lost");
+}
+
+#[test]
+fn the_team_reads_what_is_wrong_and_of_nothing_that_is_not_fitted() {
+    let mut shown = Shown::new(0);
+    assert_eq!(shown.view().attract.team, "");
+    shown.rehearsal.health(DeviceKind::Printer, Health::Blocked).health(DeviceKind::Reader, Health::Lost);
+    let said = "For our team: the printer needs paper · the guest card reader does not answer";
+    assert_eq!(shown.view().attract.team, said);
+    shown.board.reader = false;
+    assert_eq!(shown.view().attract.team, "For our team: the printer needs paper");
+    shown.rehearsal.health(DeviceKind::Printer, Health::Low);
+    assert_eq!(shown.view().attract.team, "For our team: little paper is left");
+}
+
+#[test]
+fn that_only_the_counter_takes_money_is_said_while_the_order_is_being_made() {
+    let mut shown = Shown::new(0);
+    shown.rehearsal.health(DeviceKind::Terminal, Health::Lost);
+    assert!(!shown.view().chrome.counter_only, "nobody is there to read it");
+    shown.rehearsal.browse();
+    assert!(shown.view().chrome.counter_only);
+    shown.board.terminal = None;
+    assert!(!shown.view().chrome.counter_only, "where none is fitted the counter is how it is");
+}
+
+#[test]
+fn a_kiosk_without_a_time_takes_no_orders_and_asks_its_team_for_it() {
+    let mut shown = Shown::new(1);
+    shown.rehearsal.without_time().intent(Intent::Begin);
+    let view = shown.view();
+    assert_eq!((view.chrome.view, view.attract.open), (View::Attract, false));
+    assert_eq!(view.overlay.over, Some(Over::Problem(Problem::ClockUnset)));
+    assert!(view.attract.team.starts_with("Для сотрудников: установите время"));
+    assert_eq!(shown.page(), None);
+    shown.rehearsal.desk(DeskIntent::Open);
+    let page = shown.page().unwrap();
+    let pad = page.pad.unwrap();
+    assert_eq!((page.title.as_str(), pad.most), ("Который час?", 12));
+    let said = pad.entry.said("202611211031");
+    assert_eq!(said, Some(page::Said::Desk(DeskIntent::SetClock("202611211031".into()))));
+    assert_eq!(pad.entry.said("2026"), None);
+}
+
+#[test]
+fn the_screen_grows_darker_with_its_surroundings_unless_the_board_says_no() {
+    let mut shown = Shown::new(0);
+    let mut dims = Vec::new();
+    for light in [Ambient::Day, Ambient::Dim, Ambient::Dark] {
+        shown.rehearsal.device(kiosk_core::DeviceEvent::Ambient(light));
+        dims.push(shown.view().chrome.dim);
+    }
+    assert!(dims[0] == 0 && dims[0] < dims[1] && dims[1] < dims[2], "{dims:?}");
+    shown.board.dims = false;
+    assert_eq!(shown.view().chrome.dim, 0);
 }
 
 #[test]

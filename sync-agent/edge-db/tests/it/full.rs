@@ -72,6 +72,23 @@ fn a_full_file_takes_events_again_once_the_backend_has_the_old_ones() {
     assert_eq!(outbox.commit(telemetry(count + 1)).unwrap().sequences[0].1, count + 2);
 }
 
+/// Where not even a sale is taken, nothing comes to the writer that could bring it to its bounds.
+#[test]
+fn a_sale_that_was_refused_is_taken_once_the_backend_has_the_old_rows() {
+    let dir = tempdir();
+    let path = dir.path().join("kiosk.db");
+    let outbox = Outbox::open(tiny(&path)).unwrap();
+    let (count, _) = fill(&outbox, Class::Sale, 0);
+    let log = outbox.log().unwrap().log;
+    outbox.acknowledged(log, count).unwrap();
+    let sale = |n| Commit::events(Class::Sale, vec![large_event(n, 4000)]);
+    let first = outbox.commit(sale(count));
+    assert!(matches!(first, Err(CommitError::Refused(Refused::Full { .. }))), "{first:?}");
+    // Returns once the writer has come to what it was asked before.
+    outbox.acknowledged(log, count).unwrap();
+    assert_eq!(outbox.commit(sale(count)).unwrap().sequences[0].1, count + 1);
+}
+
 #[test]
 fn a_queue_in_memory_is_bounded_and_keeps_a_quarter_for_sales() {
     let dir = tempdir();
