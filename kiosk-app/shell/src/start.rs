@@ -341,12 +341,7 @@ impl Shared {
 }
 
 /// The thread that reads for the desk and checks PINs. The staff list is the agent's, or `staff.json` in the data folder.
-pub(crate) fn desk_side(
-    config: &KioskConfig,
-    shared: &Shared,
-    outbox: Arc<Outbox>,
-    clock: &Arc<dyn Clock>,
-) -> DeskSide {
+pub(crate) fn desk_side(config: &KioskConfig, shared: &Shared, outbox: Arc<Outbox>, clock: &Arc<dyn Clock>) -> DeskSide {
     let door = door(config, shared, outbox.clone(), clock);
     let bench = makes_cards(config).then(|| shared.bench.clone());
     let cards = config.agent.as_ref().map(|agent| CardDesk::new(&agent.ask, bench));

@@ -83,8 +83,7 @@ impl AllSims {
         if let Some(link) = &link {
             controls.push(serve_for(&at("link.ctl"), link, LinkSim::obey)?);
         }
-        let all =
-            Self { reader, terminal, terminal_line, printer, printer_line, board, fiscal, link, run, _controls: controls };
+        let all = Self { reader, terminal, terminal_line, printer, printer_line, board, fiscal, link, run, _controls: controls };
         all.write_board(&board_name, template)?;
         Ok(all)
     }
