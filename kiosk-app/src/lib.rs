@@ -91,7 +91,8 @@ fn load(config: &std::path::Path) -> Result<KioskConfig> {
 /// Logs go to standard error, which systemd keeps. They carry ids, never names, cards or tokens.
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let to_stderr = || kiosk_shell::KeptLog(std::io::stderr());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(to_stderr).with_target(false);
     // A terminal has colours, a journal has none.
     let log = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     // A second logger in one process is a test's business.

@@ -3,7 +3,7 @@
 use crate::{
     catalogue::Allergen,
     closed::Fleet,
-    desk::{Answer, CardAnswer, CardStep},
+    desk::{Answer, CardAnswer, CardStep, Edited},
     ids::Id,
     staff::SignInResult,
     terminal::{CommandOutcome, Enquiry},
@@ -329,6 +329,13 @@ pub enum DeviceEvent {
     },
     /// A card lay on the reader while cards are made.
     CardStep(CardStep),
+    /// The answer to [`crate::Effect::EditStaff`].
+    StaffEdited {
+        /// Which question.
+        request: u32,
+        /// What became of it.
+        edited: Edited,
+    },
     /// This person does not work here any more, by a staff list that is newer than their sign-in: told again until nobody
     /// of that number is signed in.
     StaffGone {

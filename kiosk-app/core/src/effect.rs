@@ -2,7 +2,7 @@
 //! [`crate::Input::EffectFailed`].
 
 use crate::{
-    desk::{CardErrand, Query},
+    desk::{CardErrand, Query, StaffEdit},
     device::Consent,
     event::Event,
     ids::Id,
@@ -146,6 +146,15 @@ pub enum Effect {
         staff: String,
         /// What.
         errand: CardErrand,
+    },
+    /// Change who works here; answered by [`crate::DeviceEvent::StaffEdited`].
+    EditStaff {
+        /// Which question.
+        request: u32,
+        /// Who changes it.
+        by: String,
+        /// What.
+        edit: StaffEdit,
     },
     /// Nobody is signed in any more: the shell forgets the assertion.
     SignOut,

@@ -30,6 +30,8 @@ pub const STAFF_ID_MAX: usize = 16;
 /// What a person is in the shop. A greater role may do all that a smaller one may.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StaffRole {
+    /// Mends the kiosk; sees neither guests nor the till.
+    Service,
     /// Serves guests.
     #[default]
     Staff,
@@ -344,6 +346,14 @@ impl Permissions {
     /// Whether somebody of this role may.
     pub fn may(&self, role: StaffRole, act: Act) -> May {
         match (self.need(act), role) {
+            (Need::Never, StaffRole::Service) => May::No,
+            (_, StaffRole::Service) => {
+                if act == Act::Service {
+                    May::Yes
+                } else {
+                    May::No
+                }
+            }
             (Need::Staff, _) | (Need::Approval | Need::Manager, StaffRole::Manager) => May::Yes,
             (Need::Approval, StaffRole::Staff) | (Need::TwoManagers, StaffRole::Manager) => May::Approved(StaffRole::Manager),
             (Need::Manager | Need::TwoManagers, StaffRole::Staff) | (Need::Never, _) => May::No,
@@ -416,6 +426,10 @@ mod tests {
         assert_eq!(may.may(StaffRole::Staff, Act::Refund), May::Approved(StaffRole::Manager));
         assert_eq!(may.may(StaffRole::Manager, Act::Refund), May::Yes);
         assert_eq!(may.may(StaffRole::Staff, Act::ZReport), May::No);
+        for act in Act::ALL {
+            let service = may.may(StaffRole::Service, act);
+            assert_eq!(service == May::Yes, act == Act::Service, "{act:?}");
+        }
         may.set(Act::ZReport, Need::TwoManagers);
         assert_eq!(may.may(StaffRole::Manager, Act::ZReport), May::Approved(StaffRole::Manager));
         may.set(Act::NoSale, Need::Never);

@@ -423,8 +423,13 @@ fn device_of(effect: &Effect) -> Option<DeviceKind> {
         Effect::Identify { .. } => Some(DeviceKind::Backend),
         Effect::Print(_) => Some(DeviceKind::Printer),
         Effect::Signal(_) | Effect::OpenDrawer => Some(DeviceKind::Peripherals),
-        Effect::SignIn { .. } | Effect::ChoosePin { .. } | Effect::SignOut | Effect::Look { .. } => None,
-        Effect::Cards { .. } | Effect::SetClock { .. } => None,
+        Effect::EditStaff { .. }
+        | Effect::SignIn { .. }
+        | Effect::ChoosePin { .. }
+        | Effect::SignOut
+        | Effect::Look { .. }
+        | Effect::Cards { .. }
+        | Effect::SetClock { .. } => None,
         Effect::Record(_) => None,
     }
 }

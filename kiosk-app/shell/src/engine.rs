@@ -20,7 +20,7 @@ use crate::{
 use edge_db::{Class, Commit, TillRows};
 use kiosk_core::{
     Catalogue, Command, DeviceEvent, Effect, Enquiry, Id, Input, Intent, Kiosk, Now, Paper, Record, Signal, Snapshot,
-    desk::{Answer, CardAnswer, CardErrand, Query},
+    desk::{Answer, CardAnswer, CardErrand, Edited, Query, StaffEdit},
     device::DeviceKind,
     session::Failure,
     staff::{Credential, Pin, SignInResult},
@@ -91,6 +91,15 @@ pub enum Errand {
         /// What.
         errand: CardErrand,
     },
+    /// Change who works here.
+    EditStaff {
+        /// Which question.
+        request: u32,
+        /// Who changes it.
+        by: String,
+        /// What.
+        edit: StaffEdit,
+    },
     /// Forget who is signed in.
     SignOut,
 }
@@ -102,6 +111,7 @@ impl Errand {
             Self::SignIn { request, .. } => Some(DeviceEvent::SignedIn { request, result: SignInResult::NoRoster }),
             Self::ChoosePin { request, .. } => Some(DeviceEvent::PinChosen { request, taken: false }),
             Self::Look { request, .. } => Some(DeviceEvent::Found { request, answer: Answer::Failed }),
+            Self::EditStaff { request, .. } => Some(DeviceEvent::StaffEdited { request, edited: Edited::NotKept }),
             Self::Cards { errand: CardErrand::Stop, .. } | Self::SignOut => None,
             Self::Cards { request, .. } => Some(DeviceEvent::Cards { request, answer: CardAnswer::NotHere }),
         }
@@ -331,6 +341,7 @@ impl Engine {
             Effect::ChoosePin { request, staff, pin } => return self.errand(Errand::ChoosePin { request, staff, pin }),
             Effect::Look { request, query } => return self.errand(Errand::Look { request, query }),
             Effect::Cards { request, staff, errand } => return self.errand(Errand::Cards { request, staff, errand }),
+            Effect::EditStaff { request, by, edit } => return self.errand(Errand::EditStaff { request, by, edit }),
             Effect::SignOut => return self.errand(Errand::SignOut),
             Effect::Print(paper) => (!replay && self.ports.print(paper), DeviceKind::Printer),
             Effect::OpenDrawer => (!replay && self.ports.open_drawer(), DeviceKind::Peripherals),

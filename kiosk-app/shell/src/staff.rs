@@ -6,11 +6,14 @@
 //!   has are counted together, and cost the same time.
 //! - The log says that a PIN was wrong and how often, never which or whose.
 
+mod edit;
+mod facts;
+
 use crate::{clock::Clock, keys::KeyRing};
 use cem_contract::{
     Envelope,
     pin::{self, SALT_BYTES},
-    staff::{StaffAction, StaffChange, StaffMember, StaffRefused, StaffRole, StaffRoster},
+    staff::{StaffAction, StaffChange, StaffMember, StaffRefused, StaffRoster},
     time::rfc3339,
 };
 use edge_db::{
@@ -224,12 +227,8 @@ impl StaffDoor {
     }
 }
 
-/// Whoever may stand at a desk; service people and ops do not.
+/// Whoever may stand at a desk; ops do not.
 fn person(member: &StaffMember) -> Option<Person> {
-    let role = match member.role {
-        StaffRole::Staff => kiosk_core::staff::StaffRole::Staff,
-        StaffRole::Manager => kiosk_core::staff::StaffRole::Manager,
-        StaffRole::Service | StaffRole::Ops | StaffRole::Unknown => return None,
-    };
+    let role = edit::role(member.role)?;
     Some(Person { id: member.staff.clone(), name: member.display_name.clone(), role, must_reset: member.must_reset })
 }

@@ -10,10 +10,10 @@ use crate::ui::view_model::{
 use kiosk_core::{
     ClockQuality, Id, Lang, Minor, Now, Snapshot, Tender,
     desk::{
-        ApprovalView, CardStep, CardsView, CashMove, CashView, ClosingView, DeskPage, DeskView, Holder, MakingView, Notice,
-        OrderLine, RefundView, SignInView, TillView, UnknownView,
+        ApprovalView, CardStep, CardsView, CashMove, CashView, ClosingView, Colleague, DeskPage, DeskView, GivenPin, Holder,
+        MakingView, Notice, OrderLine, RefundView, ServiceFacts, ServiceView, SignInView, TillView, UnknownView,
     },
-    device::DeviceKind,
+    device::{DeviceKind, Method},
     payments::Verdict,
     refund::{Pick, Sold, SoldLine, SoldState, Taken, Way, Worth},
     setup::{Joined, Joining, Network, SetupTrouble, SetupView, Step, Tried, Wifi},
@@ -52,6 +52,29 @@ pub(super) const ALL: &[(&str, Make)] = &[
     ("setup-ready", |_, lang| first(lang, Step::Ready, |_| {})),
     ("closed", |shop, lang| closed(shop, &Snapshot { out_of_service: true, lang, ..Snapshot::default() })),
     ("closed-identify", |shop, lang| closed(shop, &Snapshot { identify: Some("k-01".to_owned()), lang, ..Snapshot::default() })),
+    ("desk-staff", |shop, lang| desk(shop, lang, DeskPage::Staff, None, |view| view.people = people())),
+    ("desk-colleague", |shop, lang| {
+        desk(shop, lang, DeskPage::Colleague, None, |view| {
+            view.people = people();
+            view.colleague = Some("1002".to_owned());
+        })
+    }),
+    ("desk-colleague-pin", |shop, lang| {
+        desk(shop, lang, DeskPage::Colleague, None, |view| {
+            view.people = people();
+            view.colleague = Some("1002".to_owned());
+            view.given_pin = Some(GivenPin("604817".to_owned()));
+            view.notice = None;
+        })
+    }),
+    ("desk-new-name", |shop, lang| desk(shop, lang, DeskPage::Staff, Some(Ask::NewName("1007".to_owned())), |_| {})),
+    ("desk-new-role", |shop, lang| {
+        desk(shop, lang, DeskPage::Staff, Some(Ask::NewRole("1007".to_owned(), "Zoe".to_owned())), |_| {})
+    }),
+    ("desk-end", |shop, lang| desk(shop, lang, DeskPage::Colleague, Some(Ask::EndOf("1002".to_owned())), |_| {})),
+    ("service", |shop, lang| desk(shop, lang, DeskPage::Service, None, |view| view.service = Some(service()))),
+    ("service-touch", |shop, lang| desk(shop, lang, DeskPage::TouchTest, None, |view| view.service = Some(service()))),
+    ("service-log", |shop, lang| desk(shop, lang, DeskPage::Log, None, |view| view.service = Some(service()))),
     ("desk-sign-in", |shop, lang| desk(shop, lang, DeskPage::SignIn, None, |view| view.person = None)),
     ("desk-pin-refused", |shop, lang| {
         desk(shop, lang, DeskPage::SignIn, Some(Ask::Pin("1001".to_owned())), |view| {
@@ -188,6 +211,43 @@ fn scene<'a>(shop: &'a Content, snapshot: &'a Snapshot) -> Scene<'a> {
 /// A kiosk that serves no guest.
 fn closed(shop: &Content, snapshot: &Snapshot) -> PageView {
     closed::page(&scene(shop, snapshot)).unwrap_or_default()
+}
+
+fn people() -> Vec<Colleague> {
+    let one = |staff: &str, name: &str, role, badge, must_reset| Colleague {
+        staff: staff.to_owned(),
+        name: name.to_owned(),
+        role,
+        badge,
+        pin: true,
+        must_reset,
+        ends_utc_ms: None,
+    };
+    vec![
+        one("1001", "Mia", StaffRole::Manager, true, false),
+        Colleague { ends_utc_ms: before(-60 * 24 * 9), ..one("1002", "Ben", StaffRole::Staff, true, false) },
+        one("1003", "Sam", StaffRole::Service, false, false),
+        one("1007", "Zoe", StaffRole::Staff, false, true),
+    ]
+}
+
+fn service() -> ServiceView {
+    let facts = ServiceFacts {
+        software: "0.1.0".to_owned(),
+        host: "kiosk-01".to_owned(),
+        address: Some("192.168.20.31".to_owned()),
+        unsent: Some(3),
+        oldest_s: Some(150),
+        key_version: Some(1),
+        roster_version: Some(6),
+        disk_free_mib: Some(21_504),
+        log: vec![
+            "2026-11-22T09:28:11Z  INFO device health device=Printer health=Blocked".to_owned(),
+            "2026-11-22T09:29:40Z  WARN a card was refused: its message was used before".to_owned(),
+            "2026-11-22T09:30:02Z  INFO device health device=Printer health=Ok".to_owned(),
+        ],
+    };
+    ServiceView { facts: Some(facts), card: Some(Method::Ntag424), touched: 0b0000_0101_1111, light: 0 }
 }
 
 /// So many minutes before the morning's picture.

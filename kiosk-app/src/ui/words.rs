@@ -65,6 +65,25 @@ impl LocalTime {
         format!("{}:{:02}", self.minute / 60, self.minute % 60)
     }
 
+    /// '30.11.2026 18:30'.
+    pub fn day_and_clock(self) -> String {
+        let (year, month, day) = self.date();
+        format!("{day}.{month:02}.{year} {}", self.clock())
+    }
+
+    /// Year, month and day of the Gregorian calendar: days are counted from the first of March of a year 0, so that the leap
+    /// day is the last of its year.
+    fn date(self) -> (i64, i64, i64) {
+        let days = self.day + 719_468;
+        let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let month = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        (year + era * 400 + i64::from(month <= 2), month, day)
+    }
+
     /// 0 is Monday. The first of January 1970 was a Thursday.
     fn weekday(self) -> usize {
         usize::try_from((self.day + 3).rem_euclid(7)).unwrap_or(0)

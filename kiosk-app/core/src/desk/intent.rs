@@ -1,5 +1,6 @@
 //! What staff want at the desk, and the keys it is told by.
 
+use super::people::{StaffEdit, Trial};
 use crate::{
     ids::Id,
     money::Minor,
@@ -31,6 +32,15 @@ pub enum DeskIntent {
     Dismiss,
     /// A touch that hit no control: keeps the desk open.
     Touched,
+
+    /// Look at somebody of the list.
+    OpenColleague(String),
+    /// Change who works here.
+    EditStaff(StaffEdit),
+    /// The next card at the reader is the open colleague's badge.
+    NewBadge,
+    /// Try something out on the service pages.
+    Try(Trial),
 
     /// Look for orders.
     Find(OrderSearch),
@@ -161,12 +171,27 @@ pub enum DeskPage {
     Holder,
     /// Cards being made at the reader.
     Making,
+    /// Who works here.
+    Staff,
+    /// One of them.
+    Colleague,
+    /// Devices, queue, versions, network.
+    Service,
+    /// Where the glass feels a finger.
+    TouchTest,
+    /// The newest lines of the log.
+    Log,
 }
 
 impl DeskPage {
+    /// A page for whoever mends the kiosk.
+    pub fn is_service(self) -> bool {
+        matches!(self, Self::Service | Self::TouchTest | Self::Log)
+    }
+
     /// Nothing of a guest, an order or the till's money stands on it.
     pub fn is_impersonal(self) -> bool {
-        matches!(self, Self::SignIn | Self::ChoosePin)
+        matches!(self, Self::SignIn | Self::ChoosePin | Self::Service | Self::TouchTest | Self::Log)
     }
 }
 

@@ -1,6 +1,9 @@
 //! What the desk reads from disk, and what it is answered.
 
-use super::OrderSearch;
+use super::{
+    OrderSearch,
+    people::{Colleague, ServiceFacts},
+};
 use crate::{
     ids::Id,
     money::Minor,
@@ -25,6 +28,10 @@ pub enum Query {
     },
     /// One order with all that was paid and given back.
     Order(Id),
+    /// Who works here now.
+    Staff,
+    /// How this kiosk is.
+    Service,
 }
 
 /// What was read.
@@ -39,6 +46,10 @@ pub enum Answer {
     },
     /// The order, `None` where there is none.
     Order(Option<Box<Sold>>),
+    /// Who works here now, by number.
+    Staff(Vec<Colleague>),
+    /// How this kiosk is.
+    Service(Box<ServiceFacts>),
     /// It could not be read.
     Failed,
 }

@@ -12,6 +12,7 @@ mod cards;
 mod intent;
 mod look;
 mod orders;
+mod people;
 mod return_goods;
 mod shift;
 mod sign_in;
@@ -22,6 +23,7 @@ pub use book::{Brief, RefundBegun, RestoredDesk};
 pub use cards::{BATCH_MAX, CardAnswer, CardErrand, CardStep, CardsView, Holder, MakingView};
 pub use intent::{CashMove, DeskIntent, DeskPage, OrderSearch, Reason, tender_word, verdict_word};
 pub use look::{Answer, ORDERS_MAX, OrderLine, Query};
+pub use people::{Colleague, Edited, GivenPin, ServiceFacts, ServiceView, StaffEdit, TOUCH_PLACES, Trial};
 pub use view::{ApprovalView, CashView, ClosingView, DeskView, Notice, RefundView, SignInView, TillView, UnknownView};
 
 use crate::{
@@ -82,6 +84,13 @@ pub(crate) struct Desk {
     closing: Closing,
     /// Receipts and reports at the printer.
     prints: Vec<(Id, bool)>,
+    people: Vec<Colleague>,
+    colleague: Option<String>,
+    /// Whom the edit is about that the shell works on.
+    edited: Option<String>,
+    given_pin: Option<GivenPin>,
+    wants_new_badge: bool,
+    service: ServiceView,
     /// Badges that open the desk.
     badges: Vec<String>,
     till: Till,
@@ -115,6 +124,9 @@ enum What {
     Orders { append: bool },
     Order,
     Cards,
+    Staff,
+    Edit,
+    Service,
 }
 
 /// How far closing the shift is.
@@ -194,6 +206,9 @@ impl Desk {
         if !signed_in || self.pending.is_some() || self.waiting.is_some() {
             return;
         }
+        if self.only_service() && !Self::is_service(&intent) {
+            return self.notice = Some(Notice::MayNot);
+        }
         if let Some((act, amount)) = self.needs(&intent) {
             match self.allowed(turn.config, act, amount) {
                 May::Yes => {}
@@ -214,6 +229,8 @@ impl Desk {
         match intent {
             DeskIntent::Find(_) | DeskIntent::More | DeskIntent::OpenOrder(_) => none(Act::SeeOrders),
             DeskIntent::Go(DeskPage::Orders) => none(Act::SeeOrders),
+            DeskIntent::Go(DeskPage::Staff) | DeskIntent::EditStaff(_) | DeskIntent::NewBadge => none(Act::ManageStaff),
+            DeskIntent::Go(DeskPage::Service | DeskPage::TouchTest | DeskPage::Log) | DeskIntent::Try(_) => none(Act::Service),
             DeskIntent::Reprint => none(Act::Reprint),
             DeskIntent::Void(_) => Some((Act::Void, self.order.as_ref().map(|order| order.total))),
             DeskIntent::Override { amount, .. } => Some((Act::Override, Some(*amount))),
@@ -287,6 +304,10 @@ impl Desk {
             DeskIntent::EndOfDay => self.end_of_day(turn),
             DeskIntent::CarryOver(attempt) => self.carry_over(turn, attempt),
             DeskIntent::Finish => self.finish(turn),
+            DeskIntent::OpenColleague(staff) => self.open_colleague(&staff),
+            DeskIntent::EditStaff(edit) => self.edit_staff(turn, edit),
+            DeskIntent::NewBadge => self.wants_new_badge = self.page == DeskPage::Colleague,
+            DeskIntent::Try(trial) => self.try_out(turn, trial),
             _ => {}
         }
         // What needs more than being staff leaves a trace of who allowed it, where it was done.
@@ -312,6 +333,8 @@ impl Desk {
             DeviceEvent::Sealed { order, signed, note } => self.sealed(turn, *order, *signed, note),
             DeviceEvent::DrawerStuck if self.open => self.notice = Some(Notice::NoDrawer),
             DeviceEvent::StaffGone { staff } => self.staff_gone(turn, staff),
+            DeviceEvent::StaffEdited { request, edited } => self.staff_edited(turn, *request, edited.clone()),
+            DeviceEvent::CardSeen { .. } if self.new_badge(turn, event) => {}
             DeviceEvent::CardSeen { token, assurance, .. } if self.wants_badge(token) => {
                 self.badge(turn, token.clone(), *assurance);
             }
@@ -371,6 +394,14 @@ impl Desk {
     fn go(&mut self, turn: &mut Turn<'_>, page: DeskPage) {
         match page {
             DeskPage::Orders => self.find(turn, OrderSearch::default(), false),
+            DeskPage::Staff => self.show_staff(turn),
+            DeskPage::Service => self.show_service(turn),
+            DeskPage::TouchTest => {
+                self.service.touched = 0;
+                self.page = page;
+            }
+            DeskPage::Log => self.page = page,
+            DeskPage::Home if self.only_service() => self.show_service(turn),
             DeskPage::Home | DeskPage::Unknown | DeskPage::Till => self.page = page,
             DeskPage::Cards => {
                 self.cards = CardsView::default();
@@ -399,13 +430,17 @@ impl Desk {
         }
         self.page = match self.page {
             DeskPage::SignIn | DeskPage::ChoosePin => return self.leave(turn),
-            DeskPage::Home => DeskPage::Home,
+            DeskPage::Service if self.only_service() => return self.leave(turn),
+            DeskPage::Colleague => DeskPage::Staff,
+            DeskPage::TouchTest | DeskPage::Log => DeskPage::Service,
+            DeskPage::Home | DeskPage::Staff | DeskPage::Service => DeskPage::Home,
             DeskPage::Unknown | DeskPage::Orders | DeskPage::Till => DeskPage::Home,
             DeskPage::Cards | DeskPage::Holder | DeskPage::Making => self.back_from_cards(turn),
             DeskPage::Order => DeskPage::Orders,
             DeskPage::Refund | DeskPage::Cash => DeskPage::Order,
             DeskPage::Report | DeskPage::Closing => DeskPage::Till,
         };
+        (self.given_pin, self.wants_new_badge) = (None, false);
         if self.page != DeskPage::Order {
             self.run = None;
         }
@@ -473,7 +508,7 @@ impl Desk {
                 sign_in: self.sign_in.clone(),
                 busy: self.waiting.is_some() || self.run_attempt().is_some(),
                 may: Act::ALL.iter().map(|act| (*act, self.allowed(config, *act, None))).collect(),
-                unknown: self.unknown(payments),
+                unknown: if self.only_service() { Vec::new() } else { self.unknown(payments) },
                 search: self.search.clone(),
                 orders: self.orders.clone(),
                 more_orders: self.more,
@@ -486,6 +521,11 @@ impl Desk {
                 report: self.report.clone(),
                 cards: self.cards.clone(),
                 closing: (self.page == DeskPage::Closing).then(|| self.closing_view(payments)),
+                people: self.people.clone(),
+                colleague: self.colleague.clone(),
+                given_pin: self.given_pin.clone(),
+                wants_new_badge: self.wants_new_badge,
+                service: self.page.is_service().then(|| self.service.clone()),
             })
         })
     }

@@ -68,6 +68,8 @@ impl Desk {
                     self.page = DeskPage::Order;
                 }
             }
+            (What::Staff, Answer::Staff(people)) => self.people = people,
+            (What::Service, Answer::Service(facts)) => self.service.facts = Some(*facts),
             (What::Order, Answer::Order(None)) => self.notice = Some(Notice::NoOrder),
             _ => self.notice = Some(Notice::CannotRead),
         }

@@ -86,10 +86,13 @@ impl Desk {
         if person.must_reset {
             self.page = DeskPage::ChoosePin;
         } else {
-            self.page = DeskPage::Home;
             turn.event(Event::StaffSignedIn { staff: person.id.clone() });
         }
+        let ready = !person.must_reset;
         self.person = Some(person);
+        if ready {
+            self.first_page(turn);
+        }
     }
 
     /// A second person has shown who they are.

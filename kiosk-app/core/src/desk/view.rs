@@ -1,6 +1,6 @@
 //! What the desk shows, as one value. Texts are keys and enumerations; amounts are in the catalogue's currency.
 
-use super::{CardsView, CashMove, DeskPage, OrderLine, OrderSearch};
+use super::{CardsView, CashMove, Colleague, DeskPage, GivenPin, OrderLine, OrderSearch, ServiceView};
 use crate::{
     ids::Id,
     money::Minor,
@@ -56,6 +56,16 @@ pub struct DeskView {
     pub report: Option<Box<Report>>,
     /// How far closing is, on [`DeskPage::Closing`].
     pub closing: Option<ClosingView>,
+    /// Who works here.
+    pub people: Vec<Colleague>,
+    /// Staff number of the one on [`DeskPage::Colleague`].
+    pub colleague: Option<String>,
+    /// The PIN that was just given to them, shown once.
+    pub given_pin: Option<GivenPin>,
+    /// Their badge is to be laid on the reader.
+    pub wants_new_badge: bool,
+    /// What the service pages show.
+    pub service: Option<ServiceView>,
 }
 
 /// The sign-in.
@@ -151,6 +161,12 @@ pub enum Notice {
     NoBackend,
     /// The backend refused something about a card.
     CardRefused,
+    /// Who works here is changed.
+    StaffChanged,
+    /// That number, name, time or badge cannot be, or is somebody else's.
+    StaffRefused,
+    /// It could not be kept; nothing was changed.
+    StaffNotKept,
 }
 
 /// A payment whose end nobody knows.

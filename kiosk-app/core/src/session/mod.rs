@@ -443,6 +443,7 @@ impl Session {
             DeviceEvent::SignedIn { .. }
             | DeviceEvent::PinChosen { .. }
             | DeviceEvent::Found { .. }
+            | DeviceEvent::StaffEdited { .. }
             | DeviceEvent::StaffGone { .. }
             | DeviceEvent::Fleet(_)
             | DeviceEvent::Cards { .. }

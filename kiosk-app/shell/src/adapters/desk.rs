@@ -6,7 +6,7 @@ use edge_db::Outbox;
 use kiosk_core::{
     DeviceEvent,
     closed::Fleet,
-    desk::{CardAnswer, CardErrand},
+    desk::{Answer, CardAnswer, CardErrand, Query},
     staff::SignInResult,
 };
 use std::{
@@ -95,7 +95,8 @@ impl DeskSide {
     /// Does one errand, and says what came of it.
     fn run(&mut self, errand: Errand) -> Option<DeviceEvent> {
         Some(match errand {
-            Errand::Look { request, query } => DeviceEvent::Found { request, answer: look(&self.outbox, &self.terminal, &query) },
+            Errand::Look { request, query } => DeviceEvent::Found { request, answer: self.look(&query) },
+            Errand::EditStaff { request, by, edit } => DeviceEvent::StaffEdited { request, edited: self.door.edit(&by, &edit) },
             Errand::SignIn { request, credential } => {
                 let result = self.door.sign_in(&credential);
                 if let SignInResult::Welcome(person) = &result {
@@ -127,6 +128,14 @@ impl DeskSide {
         match &mut self.cards {
             Some(cards) => cards.run(staff, errand),
             None => (errand != CardErrand::Stop).then_some(CardAnswer::NotHere),
+        }
+    }
+
+    fn look(&self, query: &Query) -> Answer {
+        match query {
+            Query::Staff => self.door.colleagues().map_or(Answer::Failed, Answer::Staff),
+            Query::Service => Answer::Service(Box::new(self.door.facts())),
+            Query::Orders { .. } | Query::Order(_) => look(&self.outbox, &self.terminal, query),
         }
     }
 

@@ -5,6 +5,8 @@
 //! and only then said to the core: see [`Ask`].
 
 mod cards;
+mod people;
+mod service;
 mod till;
 mod words;
 
@@ -50,6 +52,18 @@ pub enum Ask {
     CardCount,
     /// All cards of the open guest are lost: are you sure?
     CardsLost,
+    /// The number of somebody new.
+    NewNumber,
+    /// The name of whoever gets this number.
+    NewName(String),
+    /// The role of whoever gets this number and name.
+    NewRole(String, String),
+    /// Another role for this number.
+    RoleOf(String),
+    /// When this number leaves.
+    EndOf(String),
+    /// The last moment of this number.
+    EndDate(String),
     /// What became of a payment: are you sure?
     Verdict(Id, Verdict),
 }
@@ -132,6 +146,11 @@ impl Pages<'_> {
             DeskPage::Cards => self.cards(),
             DeskPage::Holder => self.holder(),
             DeskPage::Making => self.making(),
+            DeskPage::Staff => self.people(),
+            DeskPage::Colleague => self.colleague(),
+            DeskPage::Service => self.service(),
+            DeskPage::TouchTest => self.touch_test(),
+            DeskPage::Log => self.log(),
         }
     }
 
@@ -237,7 +256,7 @@ impl Pages<'_> {
         let mut page = titled(
             match asked.role {
                 StaffRole::Manager => say!(t, "A manager, please", "Нужен менеджер"),
-                StaffRole::Staff => say!(t, "A colleague, please", "Нужен коллега"),
+                StaffRole::Staff | StaffRole::Service => say!(t, "A colleague, please", "Нужен коллега"),
             },
             say!(
                 t,
@@ -311,6 +330,20 @@ impl Pages<'_> {
             badge: if overdue { say!(t, "time for a Z", "пора снять Z").to_owned() } else { String::new() },
             ..row(say!(t, "Till", "Касса"), till, DeskPage::Till)
         });
+        if self.may(Act::ManageStaff) {
+            page.rows.push(row(
+                self.act(Act::ManageStaff),
+                say!(t, "who works here, badges, PINs", "кто здесь работает, бейджи, PIN").to_owned(),
+                DeskPage::Staff,
+            ));
+        }
+        if self.may(Act::Service) {
+            page.rows.push(row(
+                self.act(Act::Service),
+                say!(t, "devices, network, queue, log", "устройства, сеть, очередь, журнал").to_owned(),
+                DeskPage::Service,
+            ));
+        }
         page.actions = vec![act(say!(t, "Back to the guests", "К гостям"), DeskIntent::SignOut)];
         page
     }
@@ -659,6 +692,9 @@ impl Pages<'_> {
             Ask::CardCount => self.card_count(),
             Ask::CardsLost => self.cards_lost(),
             Ask::Verdict(attempt, verdict) => self.sure(*attempt, *verdict),
+            Ask::NewNumber | Ask::NewName(_) | Ask::NewRole(..) | Ask::RoleOf(_) | Ask::EndOf(_) | Ask::EndDate(_) => {
+                self.ask_of_people(ask)
+            }
         }
     }
 

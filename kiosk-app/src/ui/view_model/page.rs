@@ -5,7 +5,7 @@
 use super::desk::Ask;
 use kiosk_core::{
     Minor,
-    desk::{CashMove, DeskIntent, OrderSearch},
+    desk::{CashMove, DeskIntent, OrderSearch, StaffEdit},
     refund::Pick,
     setup::SetupIntent,
     staff::{Credential, Pin},
@@ -77,6 +77,12 @@ pub enum Entry {
     Counted,
     /// Of a kiosk that is past its first start.
     ShopClock,
+    /// Of somebody new.
+    NewNumber,
+    /// Of this number.
+    NewName(String),
+    /// Of this number.
+    EndDate(String),
 }
 
 impl Entry {
@@ -102,6 +108,14 @@ impl Entry {
             Self::CashGiven => Said::Desk(DeskIntent::TakeCash { given: amount()? }),
             Self::Float => Said::Desk(DeskIntent::OpenShift { float: amount()? }),
             Self::CashMove(how) => Said::Ask(Some(Ask::CashReason(*how, amount()?))),
+            Self::NewNumber if enough => Said::Ask(Some(Ask::NewName(typed.to_owned()))),
+            Self::NewName(number) if !typed.trim().is_empty() => {
+                Said::Ask(Some(Ask::NewRole(number.clone(), typed.trim().to_owned())))
+            }
+            Self::EndDate(staff) if typed.len() == 12 => {
+                let (staff, local) = (staff.clone(), Some(typed.to_owned()));
+                Said::Desk(DeskIntent::EditStaff(StaffEdit::End { staff, local }))
+            }
             Self::Counted => Said::Desk(DeskIntent::Count { amount: amount()? }),
             _ => return None,
         })

@@ -15,6 +15,7 @@ use edge_db::{
 };
 use kiosk_core::{
     ClockQuality, Now,
+    desk::{Edited, StaffEdit},
     staff::{Credential, FREE_TRIES, Pin},
 };
 use std::{path::Path, sync::Arc};
@@ -260,4 +261,53 @@ fn a_proof_that_ends_while_its_person_is_at_the_desk_is_replaced() {
     shop.side.proofs.keep("1001", "an older one".into(), &rfc3339(NOON + 60_000));
     assert_eq!(shop.side.look_after(), None);
     assert_eq!(shop.proof("1001").as_deref(), Some("proof of 1001"));
+}
+
+#[test]
+fn a_manager_hires_gives_a_badge_resets_a_pin_and_lets_go_and_all_of_it_counts_at_once() {
+    let mut shop = shop(&[PEPPER]);
+    shop.both();
+    let edit = |shop: &mut Shop, edit: StaffEdit| match shop.side.run(Errand::EditStaff { request: 1, by: "1001".into(), edit }) {
+        Some(DeviceEvent::StaffEdited { edited, .. }) => edited,
+        other => panic!("{other:?}"),
+    };
+    let zoe = || StaffEdit::Add { staff: "1007".into(), name: "Zoe".into(), role: kiosk_core::staff::StaffRole::Staff };
+    let Edited::Done(Some(pin)) = edit(&mut shop, zoe()) else { panic!("not hired") };
+    assert!(matches!(shop.types("1007", &pin.0), SignInResult::Welcome(person) if person.must_reset && person.name == "Zoe"));
+    shop.side.run(Errand::SignOut);
+    assert_eq!(edit(&mut shop, zoe()), Edited::Refused, "that number is somebody's");
+    let badge = |staff: &str, token: &str| StaffEdit::Badge { staff: staff.into(), badge: Some(token.into()) };
+    assert_eq!(edit(&mut shop, badge("1007", "1:1001")), Edited::Refused, "that badge is Mia's");
+    assert_eq!(edit(&mut shop, badge("1007", "1:0007")), Edited::Done(None));
+    assert!(shop.side.door.badges().contains(&"1:0007".to_owned()));
+    let Edited::Done(Some(second)) = edit(&mut shop, StaffEdit::NewPin { staff: "1007".into() }) else { panic!("no PIN") };
+    assert_ne!(second, pin);
+    assert_eq!(shop.types("1007", &pin.0), SignInResult::Refused { pause_ms: 0 });
+    let end = |local: Option<&str>| StaffEdit::End { staff: "1007".into(), local: local.map(str::to_owned) };
+    assert_eq!(edit(&mut shop, end(Some("202001010000"))), Edited::Refused, "that is over");
+    assert_eq!(edit(&mut shop, end(None)), Edited::Done(None));
+    assert_eq!(shop.types("1007", &second.0), SignInResult::Refused { pause_ms: 0 });
+    assert_eq!(shop.side.door.colleagues().unwrap().len(), 2);
+    assert_eq!(shop.agent.roster().unwrap().unwrap().pending.len(), 4, "the agent carries each to the backend");
+}
+
+#[test]
+fn without_an_agent_nothing_is_changed_and_the_manager_is_told() {
+    let mut shop = shop(&[PEPPER]);
+    shop.both();
+    shop.side.door.agent = shop.side.door.agent.take().map(|(db, _)| (db, "/nowhere/ask".into()));
+    let edit = StaffEdit::NewPin { staff: "1002".into() };
+    let told = shop.side.run(Errand::EditStaff { request: 7, by: "1001".into(), edit });
+    assert_eq!(told, Some(DeviceEvent::StaffEdited { request: 7, edited: Edited::NotKept }));
+}
+
+#[test]
+fn a_service_person_signs_in_and_reads_how_the_kiosk_is() {
+    let mut shop = shop(&[PEPPER]);
+    shop.roster(3, vec![member("1003", StaffRole::Service, "402915", false)]);
+    let SignInResult::Welcome(person) = shop.types("1003", "402915") else { panic!("not welcome") };
+    assert_eq!(person.role, kiosk_core::staff::StaffRole::Service);
+    let facts = shop.side.door.facts();
+    assert_eq!((facts.unsent, facts.roster_version), (Some(0), Some(3)));
+    assert!(!facts.software.is_empty() && facts.disk_free_mib.is_some());
 }

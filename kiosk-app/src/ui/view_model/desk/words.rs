@@ -135,6 +135,23 @@ impl Pages<'_> {
                 Tone::Attention,
                 say!(t, "Settle the unknown payments, or take them over.", "Закройте неизвестные платежи или перенесите их."),
             ),
+            Notice::StaffChanged => (Tone::Good, say!(t, "Done; it counts from now on.", "Готово, уже действует.")),
+            Notice::StaffRefused => (
+                Tone::Bad,
+                say!(
+                    t,
+                    "That cannot be: somebody else has it, or it is no number, name or time.",
+                    "Так нельзя: уже занято, либо это не номер, имя или время."
+                ),
+            ),
+            Notice::StaffNotKept => (
+                Tone::Bad,
+                say!(
+                    t,
+                    "It could not be kept, so nothing was changed. Try again in a minute.",
+                    "Сохранить не удалось, ничего не изменено. Повторите через минуту."
+                ),
+            ),
             Notice::Closed => (Tone::Good, say!(t, "The shift is closed.", "Смена закрыта.")),
             Notice::NoCardsHere => (
                 Tone::Attention,
