@@ -120,21 +120,6 @@ pub struct PartView {
     pub unknown: Minor,
 }
 
-/// How far an order is that is paid in parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartView {
-    /// Which part is at the terminal or comes next, from 1.
-    pub number: u8,
-    /// Of so many.
-    pub of: u8,
-    /// What it is over; nothing where no part is left.
-    pub amount: Minor,
-    /// What has been taken so far.
-    pub taken: Minor,
-    /// What nobody knows about yet.
-    pub unknown: Minor,
-}
-
 /// A tip that is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TipOffer {
