@@ -123,14 +123,16 @@ impl SidecarReader {
             }
             let silent_at = link.heard + self.lost_after;
             let now = Instant::now();
-            if now >= silent_at {
-                return Err(self.lose("silent"));
-            }
-            if now >= deadline {
+            if now >= deadline && now < silent_at {
                 return Err(ReaderError::Timeout);
             }
-            if let Err(e) = link.fill(deadline.min(silent_at)) {
-                return Err(self.lose(&e.to_string()));
+            // A caller that was away for longer than that (the backend was asked about a card) has not listened: what was said
+            // meanwhile waits here.
+            match link.fill(deadline.min(silent_at)) {
+                Ok(true) => {}
+                Ok(false) if Instant::now() >= silent_at => return Err(self.lose("silent")),
+                Ok(false) => {}
+                Err(e) => return Err(self.lose(&e.to_string())),
             }
         }
     }
@@ -220,5 +222,31 @@ impl SidecarReader {
     fn overrun(&mut self) -> ExchangeError {
         self.waiting.clear();
         ExchangeError::Lost(self.lose("more lines than a reader can have to say").to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn what_was_said_while_nobody_listened_is_heard_before_silence_is_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nfc");
+        let listener = UnixListener::bind(&path).unwrap();
+        // Whatever time passes is longer than this.
+        let mut reader = SidecarReader::new(&path).lost_after(Duration::ZERO);
+        reader.connect(Instant::now() + PATIENCE).unwrap();
+        let (mut sidecar, _) = listener.accept().unwrap();
+        for line in [ReaderLine::Up { reader: "sim".into() }, ReaderLine::Beat, ReaderLine::Gone] {
+            sidecar.write_all(line.to_line().as_bytes()).unwrap();
+        }
+        assert!(matches!(reader.next(PATIENCE), Ok(ReaderLine::Up { .. })));
+        assert_eq!(reader.next(PATIENCE).ok(), Some(ReaderLine::Gone));
+        assert!(matches!(reader.next(PATIENCE), Err(ReaderError::Lost(_))), "nothing more was said");
     }
 }
