@@ -99,6 +99,15 @@ const MEMBERS: &[&str] = &[
     "visits_before",
     "assurance",
     "business_date",
+    // How devices are: words for things.
+    "devices",
+    "was",
+    "reader",
+    "printer",
+    "board",
+    "backend",
+    "disk",
+    "clock",
 ];
 
 /// Members that hold free text in some types: kept only within a line or a tax, where they name articles and rates.
