@@ -12,6 +12,7 @@ use card_auth::{
 use kiosk_devices::{ExchangeError, ReaderError, ReaderLine, Uid};
 use std::collections::BTreeMap;
 
+mod rotation;
 mod session;
 
 const UID: [u8; 7] = [0x04, 0xA1, 0xB2, 0xC3, 0xD4, 0xE5, 0x80];
