@@ -25,4 +25,5 @@ pub(super) fn apply(app: &App, view: &AttractView, pictures: &Pictures, sizes: S
     state.set_cards(view.cards);
     state.set_open(view.open);
     state.set_team(view.team.as_str().into());
+    state.set_told(view.told);
 }

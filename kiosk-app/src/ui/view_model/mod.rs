@@ -161,6 +161,8 @@ pub struct AttractView {
     pub open: bool,
     /// What the shop's own people should look into, empty for nothing.
     pub team: String,
+    /// Title and line tell what became of a payment.
+    pub told: bool,
 }
 
 /// Somebody was recognised.
@@ -391,6 +393,7 @@ impl Scene<'_> {
         AttractView {
             title,
             line,
+            told: recovered.is_some(),
             hero: said.map(|a| a.picture.clone()).unwrap_or_default(),
             cards: self.works(DeviceKind::Reader),
             open: self.works(DeviceKind::Disk)
