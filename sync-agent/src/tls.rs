@@ -107,9 +107,9 @@ mod tests {
         assert_eq!(proxy_address(" proxy:3128 ").as_deref(), Ok("http://proxy:3128"));
         assert_eq!(proxy_address("http://u:secret@proxy:3128").as_deref(), Ok("http://u:secret@proxy:3128"));
         assert_eq!(proxy_address("").as_deref(), Ok(""));
-        for wrong in ["socks5://proxy", "http://", "two words:1"] {
+        for wrong in ["socks5://u:secret@proxy", "http://", "two words:1"] {
             let why = proxy_address(wrong);
-            assert!(why.as_ref().is_err_and(|why| !why.contains(wrong)), "{wrong}: {why:?}");
+            assert!(why.as_ref().is_err_and(|why| !why.contains("secret")), "{wrong}: {why:?}");
         }
     }
 }
