@@ -81,6 +81,9 @@ struct Backend {
     running: Option<Running>,
 }
 
+/// An agent that somebody looks on at waits less.
+const EAGER: &str = "\n[visitors]\nrefresh_s = 2\n\n[retry]\ncap_ms = 2000\n";
+
 impl Appliance {
     /// Starts everything in `folder`, which is emptied first: every demo begins on a fresh day.
     pub fn start(folder: &Path, parts: Parts) -> Result<Self> {
@@ -289,8 +292,9 @@ impl Appliance {
         secret(&self.folder.join("agent/enrol.toml"), &format!("backend = \"http://{upstream}\"\ncode = \"{}\"", code.trim()))?;
         let text = format!(
             "outbox = \"{0}/kiosk/kiosk.db\"\nstate = \"{0}/agent/agent.db\"\n\n\
-             [enrol]\nfolder = \"{0}/agent/enrolment\"\nfile = \"{0}/agent/enrol.toml\"\nseal = \"file\"\n",
-            self.folder.display()
+             [enrol]\nfolder = \"{0}/agent/enrolment\"\nfile = \"{0}/agent/enrol.toml\"\nseal = \"file\"\n{1}",
+            self.folder.display(),
+            EAGER
         );
         fs::write(self.agent_config(), text).context("agent.toml")
     }
@@ -316,9 +320,9 @@ impl Appliance {
     fn write_agent_config(&self, upstream: SocketAddr) -> Result<()> {
         let text = format!(
             "outbox = \"{0}/kiosk/kiosk.db\"\nstate = \"{0}/agent/agent.db\"\nsource = \"{SOURCE}\"\n\n\
-             [backend]\nurl = \"http://{upstream}\"\ntoken_file = \"{0}/agent/token\"\n\n[visitors]\nrefresh_s = 2\n\n\
-             [retry]\ncap_ms = 2000\n",
-            self.folder.display()
+             [backend]\nurl = \"http://{upstream}\"\ntoken_file = \"{0}/agent/token\"\n{1}",
+            self.folder.display(),
+            EAGER
         );
         fs::write(self.agent_config(), text).context("agent.toml")
     }
