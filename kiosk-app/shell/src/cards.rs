@@ -6,8 +6,8 @@
 //! session = false                      # true: mutual authentication at each tap, beyond the card's message
 //! address = "cem.example/t"            # host and path written into cards that are issued here; without it none are
 //! four_byte = false                    # ids of four bytes: whoever gets hold of the tenant's key can guess them all
-//! high = ["earn", "name", "usual"]     # an identity that is proven
-//! low = ["earn"]                       # one that can be copied
+//! high = ["earn", "name", "balance", "usual"]     # an identity that is proven
+//! low = ["earn"]                                  # one that can be copied
 //! ```
 
 use card_auth::Key;
@@ -40,6 +40,8 @@ pub enum Right {
     Earn,
     /// Be greeted by name.
     Name,
+    /// See how many points there are.
+    Balance,
     /// See the usual, the number of visits and what is avoided.
     Usual,
 }
@@ -57,7 +59,7 @@ pub(crate) struct RawCards {
 
 impl Default for RawCards {
     fn default() -> Self {
-        let high = vec![Right::Earn, Right::Name, Right::Usual];
+        let high = vec![Right::Earn, Right::Name, Right::Balance, Right::Usual];
         Self { picc_key_file: None, address: None, session: false, four_byte: false, high, low: vec![Right::Earn] }
     }
 }
@@ -88,11 +90,51 @@ impl CardPolicy {
         if !rights.contains(&Right::Name) {
             guest.display_name.clear();
         }
+        if !rights.contains(&Right::Balance) {
+            guest.points = 0;
+        }
         if !rights.contains(&Right::Usual) {
             guest.usual.clear();
             guest.visits_before = 0;
             guest.dietary.clear();
         }
         Some(guest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kiosk_core::{
+        catalogue::Allergen,
+        device::{Consent, UsualItem},
+    };
+
+    #[test]
+    fn an_identity_that_can_be_copied_earns_and_is_shown_nothing_of_its_owner() {
+        let jane = Guest {
+            visitor: "v_1".into(),
+            display_name: "Jane".into(),
+            language: "en".into(),
+            consent: Consent::Personal,
+            usual: vec![UsualItem { sku: "tea".into(), quantity: 1, modifiers: Vec::new() }],
+            dietary: vec![Allergen::Nuts],
+            points: 412,
+            visits_before: 9,
+            as_of_ms: None,
+        };
+        let policy = CardPolicy::default();
+        assert_eq!(policy.allowed(jane.clone(), Assurance::High), Some(jane.clone()));
+        let known = policy.allowed(jane.clone(), Assurance::Low);
+        let nothing = Guest {
+            display_name: String::new(),
+            usual: Vec::new(),
+            dietary: Vec::new(),
+            points: 0,
+            visits_before: 0,
+            ..jane.clone()
+        };
+        assert_eq!(known, Some(nothing));
+        assert_eq!(CardPolicy { low: Vec::new(), ..policy }.allowed(jane, Assurance::Low), None);
     }
 }

@@ -182,7 +182,7 @@ pub struct GreetingView {
     pub usual_pictures: Vec<String>,
     /// Price of the usual; empty where there is none.
     pub usual_price: String,
-    /// Points, `None` where they are not known.
+    /// Points, `None` where there are none to be shown.
     pub points: Option<i64>,
     /// 'as of 10:02', empty where it was just asked.
     pub as_of: String,
@@ -419,7 +419,7 @@ impl Scene<'_> {
             usual_lines: usual.map(|u| self.usual_lines(u)).unwrap_or_default(),
             usual_pictures: pictures.filter(|key| !key.is_empty()).take(USUAL_PICTURES).collect(),
             usual_price: usual.map(|u| self.money(u.total)).unwrap_or_default(),
-            points: guest.map(|g| g.points),
+            points: guest.map(|g| g.points).filter(|points| *points > 0),
             as_of: known.map(|at| words::as_of(at, now, tongue)).unwrap_or_default(),
             // Without that consent nobody has counted.
             visits: guest

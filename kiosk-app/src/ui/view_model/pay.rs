@@ -72,7 +72,7 @@ pub struct DoneView {
     pub printed: bool,
     /// 1 to 5, 0 before the touch.
     pub rated: u8,
-    /// Points, `None` where they are not known.
+    /// Points, `None` where there are none to be shown.
     pub points: Option<i64>,
 }
 
@@ -108,7 +108,7 @@ pub(super) fn done(scene: &Scene<'_>) -> DoneView {
         printer: scene.works(DeviceKind::Printer),
         printed: s.receipt_printed,
         rated: s.rated.unwrap_or(0),
-        points: s.guest.as_ref().map(|guest| guest.points),
+        points: s.guest.as_ref().map(|guest| guest.points).filter(|points| *points > 0),
     }
 }
 
