@@ -88,6 +88,24 @@ mod tests {
     }
 
     #[test]
+    fn francs_end_in_five_rappen_as_swiss_shops_have_published() {
+        // A shop's rule as told to the makers of its software: https://github.com/craftcms/commerce/discussions/3216
+        let rappen =
+            [(999, 1000), (998, 1000), (997, 995), (996, 995), (995, 995), (994, 995), (993, 995), (992, 990), (991, 990)];
+        for (exact, paid) in rappen {
+            assert_eq!(rounded(Minor(exact), of("CHF")), Minor(paid));
+        }
+        // What remains over and under, by the last digit: https://github.com/ultrasonicsoft/ngx-swiss-five-rappen-chf-pipe
+        for (digit, over) in [(1, -1), (2, -2), (3, 2), (4, 1), (6, -1), (7, -2), (8, 2), (9, 1)] {
+            assert_eq!(rounded(Minor(100 + digit), of("CHF")) - Minor(100 + digit), Minor(over));
+        }
+        // Change to the nearest 0.05, table A-1 of Oracle Retail POS Suite Implementation Guide, volume 1, release 14.1.
+        for (due, given) in [(1, 0), (2, 0), (3, 5), (4, 5), (5, 5), (6, 5), (7, 5), (8, 10), (9, 10)] {
+            assert_eq!(rounded(Minor(due), of("CHF")), Minor(given));
+        }
+    }
+
+    #[test]
     fn each_currency_has_its_own_coins() {
         assert_eq!(rounded(Minor(1_249), of("SEK")), Minor(1_200));
         assert_eq!(rounded(Minor(1_250), of("SEK")), Minor(1_300), "half a krona goes up");
