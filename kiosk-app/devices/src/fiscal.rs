@@ -10,10 +10,12 @@
 //! {"seal":{"device":"SIM-1","transaction":4,"counter":9,"algorithm":"ed25519","signature":"<hex>","at_ms":1795257000100,
 //!          "lines":["Signed by SIM-1, no. 4"],"qr":"V0;k-01;17;…"}}
 //! {"refused":"the certificate has expired"}
+//! {"state":{}}
+//! {"ready":{"device":"SIM-1","counter":9,"valid_until_ms":1956528000000}}
 //! ```
 //!
 //! The same till, kind and receipt number asked again is answered with the same seal: an answer that was lost is fetched, and
-//! nothing is signed twice.
+//! nothing is signed twice. `state` signs nothing; a device that would not sign answers it with `refused`.
 
 use crate::printer::connect;
 use serde::{Deserialize, Serialize};
@@ -80,6 +82,18 @@ pub struct Seal {
     pub qr: String,
 }
 
+/// What a device that would sign says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FiscalState {
+    /// Serial number of the device.
+    pub device: String,
+    /// How often it has signed.
+    pub counter: u64,
+    /// Until when its certificate is good, milliseconds since 1970; `None` if it does not say.
+    #[serde(default)]
+    pub valid_until_ms: Option<i64>,
+}
+
 /// Why there is no signature.
 #[derive(Debug, thiserror::Error)]
 pub enum FiscalError {
@@ -98,6 +112,12 @@ pub trait FiscalDevice: Send {
     /// # Errors
     /// As [`FiscalError`] says. Asking again later is safe.
     fn sign(&mut self, request: &FiscalRequest) -> Result<Seal, FiscalError>;
+
+    /// Asks whether it would sign, and signs nothing. Bounded in time.
+    ///
+    /// # Errors
+    /// As [`FiscalError`] says.
+    fn state(&mut self) -> Result<FiscalState, FiscalError>;
 }
 
 /// One message from the till.
@@ -106,6 +126,8 @@ pub trait FiscalDevice: Send {
 pub enum ToFiscal {
     /// Please sign.
     Sign(FiscalRequest),
+    /// Would you sign?
+    State {},
 }
 
 /// One message from the device.
@@ -114,6 +136,8 @@ pub enum ToFiscal {
 pub enum FromFiscal {
     /// Signed.
     Seal(Seal),
+    /// It would sign.
+    Ready(FiscalState),
     /// Not signed, and why.
     Refused(String),
 }
@@ -132,12 +156,12 @@ impl TcpFiscal {
     }
 }
 
-impl FiscalDevice for TcpFiscal {
-    fn sign(&mut self, request: &FiscalRequest) -> Result<Seal, FiscalError> {
+impl TcpFiscal {
+    fn ask(&self, question: &ToFiscal) -> Result<FromFiscal, FiscalError> {
         let mut stream = connect(&self.address, self.wait)?;
         stream.set_read_timeout(Some(self.wait))?;
         stream.set_write_timeout(Some(self.wait))?;
-        let mut line = serde_json::to_string(&ToFiscal::Sign(request.clone())).map_err(Error::from)?;
+        let mut line = serde_json::to_string(question).map_err(Error::from)?;
         line.push('\n');
         stream.write_all(line.as_bytes())?;
         let mut answer = String::new();
@@ -146,8 +170,29 @@ impl FiscalDevice for TcpFiscal {
             return Err(Error::from(ErrorKind::UnexpectedEof).into());
         }
         match serde_json::from_str(&answer).map_err(Error::from)? {
-            FromFiscal::Seal(seal) => Ok(seal),
             FromFiscal::Refused(why) => Err(FiscalError::Refused(why)),
+            answer => Ok(answer),
+        }
+    }
+}
+
+/// It answered something else than it was asked.
+fn astray() -> FiscalError {
+    Error::new(ErrorKind::InvalidData, "its answer belongs to another question").into()
+}
+
+impl FiscalDevice for TcpFiscal {
+    fn sign(&mut self, request: &FiscalRequest) -> Result<Seal, FiscalError> {
+        match self.ask(&ToFiscal::Sign(request.clone()))? {
+            FromFiscal::Seal(seal) => Ok(seal),
+            _ => Err(astray()),
+        }
+    }
+
+    fn state(&mut self) -> Result<FiscalState, FiscalError> {
+        match self.ask(&ToFiscal::State {})? {
+            FromFiscal::Ready(state) => Ok(state),
+            _ => Err(astray()),
         }
     }
 }

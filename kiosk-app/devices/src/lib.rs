@@ -31,7 +31,7 @@ pub mod receipt;
 pub mod zvt;
 
 pub use board::{BoardConfig, BoardError};
-pub use fiscal::{FiscalDevice, FiscalError, FiscalRequest, Seal, TcpFiscal};
+pub use fiscal::{FiscalDevice, FiscalError, FiscalRequest, FiscalState, Seal, TcpFiscal};
 pub use fitted::{open_fiscal, open_peripherals, open_printer, open_reader, open_terminal};
 pub use nexo::NexoTerminal;
 pub use peripherals::SerialBoard;

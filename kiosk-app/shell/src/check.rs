@@ -8,9 +8,9 @@ use kiosk_core::{
     device::{DeviceKind, Health},
 };
 use kiosk_devices::{
-    BoardConfig, PaymentTerminal, Peripherals, ReaderError, ReceiptPrinter, TagReader,
-    board::{Printer, Reader, Serial, Terminal},
-    open_peripherals, open_printer, open_reader, open_terminal,
+    BoardConfig, FiscalDevice, FiscalError, PaymentTerminal, Peripherals, ReaderError, ReceiptPrinter, TagReader,
+    board::{Fiscal, Printer, Reader, Serial, Terminal},
+    open_fiscal, open_peripherals, open_printer, open_reader, open_terminal,
 };
 use std::{
     fmt, fs,
@@ -34,6 +34,7 @@ pub enum Part {
     Terminal,
     Printer,
     Board,
+    Fiscal,
 }
 
 impl Part {
@@ -47,6 +48,7 @@ impl Part {
             Self::Terminal => "terminal",
             Self::Printer => "printer",
             Self::Board => "board",
+            Self::Fiscal => "fiscal",
         }
     }
 }
@@ -116,6 +118,7 @@ pub fn check(board: &BoardConfig) -> Vec<Finding> {
         terminal(board, open_terminal(board)),
         printer(board, open_printer(board)),
         peripherals(board, open_peripherals(board)),
+        fiscal(board, SystemTime::now(), open_fiscal(board)),
     ]
 }
 
@@ -281,6 +284,45 @@ fn peripherals(board: &BoardConfig, opened: std::io::Result<Option<Box<dyn Perip
     )
 }
 
+/// A certificate that ends sooner than this should be renewed now.
+const RENEW_WITHIN_DAYS: i64 = 30;
+
+fn fiscal(board: &BoardConfig, now: SystemTime, opened: Option<Box<dyn FiscalDevice>>) -> Finding {
+    let part = Part::Fiscal;
+    let (Some(Fiscal::Tcp { address, .. }), Some(mut device)) = (&board.fiscal, opened) else {
+        return Finding::not_fitted(part);
+    };
+    let state = match device.state() {
+        Ok(state) => state,
+        Err(FiscalError::Refused(why)) => {
+            return Finding::fault(
+                part,
+                format!("{address} answers and would not sign: {why}"),
+                "renew or activate the device with its maker; until then receipts are handled by [fiscal] on_outage",
+            );
+        }
+        Err(FiscalError::Lost(error)) => {
+            return Finding::fault(
+                part,
+                format!("{address} does not answer: {error}"),
+                "switch it on, and compare its address with [fiscal] address",
+            );
+        }
+    };
+    let now_ms =
+        now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    let days = state.valid_until_ms.map(|until| (until - now_ms) / (24 * 60 * 60 * 1000));
+    let what = format!("{address}: {} has signed {} times", state.device, state.counter);
+    match days {
+        Some(days) if days < RENEW_WITHIN_DAYS => Finding::doubtful(
+            part,
+            format!("{what}; its certificate ends in {} days", days.max(0)),
+            "have its certificate renewed before it ends: afterwards nothing is signed",
+        ),
+        _ => Finding::works(part, what),
+    }
+}
+
 fn folders(of: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(of).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
@@ -303,6 +345,7 @@ fn mode(line: &str) -> Option<(u32, u32)> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use kiosk_devices::{FiscalRequest, FiscalState, Seal};
 
     const BOARD: &str = r#"
         name = "test"
@@ -368,6 +411,7 @@ mod tests {
         let of = |part| found.iter().find(|finding| finding.part == part).unwrap().verdict;
         assert_eq!((of(Part::Reader), of(Part::Terminal)), (Verdict::NotFitted, Verdict::NotFitted));
         assert_eq!((of(Part::Printer), of(Part::Board)), (Verdict::NotFitted, Verdict::NotFitted));
+        assert_eq!(of(Part::Fiscal), Verdict::NotFitted);
 
         // Port 9 of the loopback is closed: the answer comes at once.
         let named = board(
@@ -385,13 +429,48 @@ mod tests {
             [reader]
             kind = "sidecar"
             socket = "no-such.sock"
+            [fiscal]
+            kind = "tcp"
+            address = "127.0.0.1:9"
         "#,
         );
         let found = check(&named);
-        for part in [Part::Reader, Part::Terminal, Part::Printer] {
+        for part in [Part::Reader, Part::Terminal, Part::Printer, Part::Fiscal] {
             let finding = found.iter().find(|finding| finding.part == part).unwrap();
             assert_eq!(finding.verdict, Verdict::Fault, "{finding}");
             assert!(!finding.cure.is_empty());
         }
+    }
+
+    /// A device that answers `state` once.
+    struct Says(Option<Result<FiscalState, FiscalError>>);
+
+    impl FiscalDevice for Says {
+        fn sign(&mut self, _: &FiscalRequest) -> Result<Seal, FiscalError> {
+            panic!("a check signs nothing")
+        }
+
+        fn state(&mut self) -> Result<FiscalState, FiscalError> {
+            self.0.take().unwrap()
+        }
+    }
+
+    #[test]
+    fn a_fiscal_device_is_asked_and_signs_nothing() {
+        let board = board("[fiscal]\nkind = \"tcp\"\naddress = \"10.0.0.3:20010\"\n");
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(CLOCK_FLOOR_S);
+        let said = |state| fiscal(&board, now, Some(Box::new(Says(Some(state)))));
+        let ready = |valid_until_ms| Ok(FiscalState { device: "S-7".into(), counter: 12, valid_until_ms });
+        let good_for = |days: i64| ready(Some(CLOCK_FLOOR_S as i64 * 1000 + days * 86_400_000));
+
+        let good = said(ready(None));
+        assert_eq!((good.verdict, good.what.as_str()), (Verdict::Works, "10.0.0.3:20010: S-7 has signed 12 times"));
+        assert_eq!(said(good_for(31)).verdict, Verdict::Works);
+        for (days, words) in [(29, "ends in 29 days"), (-3, "ends in 0 days")] {
+            let ending = said(good_for(days));
+            assert!(ending.verdict == Verdict::Doubtful && ending.what.ends_with(words), "{ending}");
+        }
+        let refuses = said(Err(FiscalError::Refused("the certificate has expired".into())));
+        assert!(refuses.verdict == Verdict::Fault && refuses.what.contains("the certificate has expired"), "{refuses}");
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     lock,
 };
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
-use kiosk_devices::fiscal::{FiscalRequest, FromFiscal, Seal, ToFiscal};
+use kiosk_devices::fiscal::{FiscalRequest, FiscalState, FromFiscal, Seal, ToFiscal};
 use std::{
     collections::BTreeMap,
     io::{self, BufRead as _, BufReader, Write as _},
@@ -13,6 +13,12 @@ use std::{
     sync::{Arc, Mutex},
     thread,
 };
+
+/// Its serial number.
+const DEVICE: &str = "SIM-1";
+
+/// 2032-01-01, milliseconds since 1970.
+const VALID_UNTIL_MS: i64 = 1_956_528_000_000;
 
 /// How it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,12 +112,12 @@ fn serve(state: &Mutex<State>, stream: TcpStream) -> io::Result<()> {
     let mut line = String::new();
     let mut reader = BufReader::new(stream.try_clone()?);
     reader.read_line(&mut line)?;
-    let ToFiscal::Sign(request) = serde_json::from_str(&line)?;
+    let question = serde_json::from_str(&line)?;
     let mood = lock(state).mood;
     let answer = match mood {
-        Mood::Signs => FromFiscal::Seal(lock(state).sign(&request)),
+        Mood::Signs => lock(state).answer(&question),
         Mood::Cut => {
-            lock(state).sign(&request);
+            lock(state).answer(&question);
             return Ok(());
         }
         Mood::Refuses => FromFiscal::Refused("the certificate has expired".into()),
@@ -123,6 +129,17 @@ fn serve(state: &Mutex<State>, stream: TcpStream) -> io::Result<()> {
 }
 
 impl State {
+    fn answer(&mut self, question: &ToFiscal) -> FromFiscal {
+        match question {
+            ToFiscal::Sign(request) => FromFiscal::Seal(self.sign(request)),
+            ToFiscal::State {} => FromFiscal::Ready(FiscalState {
+                device: DEVICE.into(),
+                counter: self.counter,
+                valid_until_ms: Some(VALID_UNTIL_MS),
+            }),
+        }
+    }
+
     fn sign(&mut self, request: &FiscalRequest) -> Seal {
         let key = (request.till.clone(), request.kind.clone(), request.receipt);
         if let Some(seal) = self.signed.get(&key) {
@@ -133,12 +150,12 @@ impl State {
             self.key.sign(&signed_bytes(request)).to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         let counter = self.counter;
         let seal = Seal {
-            device: "SIM-1".into(),
+            device: DEVICE.into(),
             transaction: counter,
             counter,
             algorithm: "ed25519".into(),
             qr: format!("V0;{};{};{};{counter};{}", request.till, request.receipt, request.total, &signature[..32]),
-            lines: vec![format!("SIM-1 {counter} {}", &signature[..16])],
+            lines: vec![format!("{DEVICE} {counter} {}", &signature[..16])],
             signature,
             at_ms: request.at_ms.unwrap_or_default(),
         };

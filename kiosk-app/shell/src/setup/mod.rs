@@ -218,8 +218,8 @@ fn tried(finding: &Finding) -> Option<Tried> {
         Part::Terminal => DeviceKind::Terminal,
         Part::Printer => DeviceKind::Printer,
         Part::Board => DeviceKind::Peripherals,
-        // The person sees and touches them while asking.
-        Part::Display | Part::Touch | Part::Clock => return None,
+        // The person sees and touches them while asking; a fiscal device is asked by `check` and at each receipt.
+        Part::Display | Part::Touch | Part::Clock | Part::Fiscal => return None,
     };
     let works = match finding.verdict {
         Verdict::Works | Verdict::Doubtful => Some(true),

@@ -75,3 +75,12 @@ fn the_messages_are_those_of_the_crates_documentation() {
     };
     assert_eq!(serde_json::from_str::<FromFiscal>(seal).unwrap(), FromFiscal::Seal(expected));
 }
+
+#[test]
+fn a_device_says_how_it_is_and_signs_nothing() {
+    let (sim, mut device) = bench(10_000);
+    let state = device.state().unwrap();
+    assert_eq!((state.device.as_str(), state.counter, sim.signed()), ("SIM-1", 0, 0));
+    sim.obey("refuse").unwrap();
+    assert!(matches!(device.state(), Err(FiscalError::Refused(why)) if why == "the certificate has expired"));
+}
