@@ -7,6 +7,7 @@ use kiosk_core::{
     config::PayConfig,
     device::{Assurance, Consent, DeviceKind, Guest, Health, Method, UsualItem},
     event::PaymentFact,
+    habit::Because,
     payments::Verdict,
     session::{Failure, Input},
 };
@@ -193,6 +194,7 @@ impl Rehearsal {
             language: if russian { "ru" } else { "en" }.to_owned(),
             consent: if known { Consent::Personal } else { Consent::Service },
             usual: if known { vec![item("flat-white", &[("milk-oat", 1)]), item("almond-croissant", &[])] } else { Vec::new() },
+            usual_because: known.then_some(Because::ThisTimeOfDay),
             dietary: Vec::new(),
             points: 412,
             visits_before: 23,

@@ -163,6 +163,7 @@ fn household(number: u32) -> Guest {
         language: String::new(),
         consent: Consent::Personal,
         usual: Vec::new(),
+        usual_because: None,
         dietary: Vec::new(),
         points: 0,
         visits_before: 0,

@@ -114,6 +114,7 @@ impl Guest {
         }
         if !consent.allows(Use::Usual) {
             self.usual.clear();
+            self.usual_because = None;
         }
         if !consent.allows(Use::History) {
             self.visits_before = 0;

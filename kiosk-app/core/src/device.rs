@@ -4,6 +4,7 @@ use crate::{
     catalogue::Allergen,
     closed::Fleet,
     desk::{Answer, CardAnswer, CardStep, Edited},
+    habit::Because,
     ids::Id,
     staff::SignInResult,
     terminal::{CommandOutcome, Enquiry},
@@ -85,6 +86,8 @@ pub struct Guest {
     pub consent: Consent,
     /// The usual order, may be empty.
     pub usual: Vec<UsualItem>,
+    /// Why these things and not others, where their own history chose them.
+    pub usual_because: Option<Because>,
     /// What the guest must not eat, kept by a consent of its own; empty where nothing is.
     pub dietary: Vec<Allergen>,
     /// Loyalty points.

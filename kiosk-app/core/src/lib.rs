@@ -51,6 +51,7 @@ pub mod device;
 pub mod draft;
 pub mod effect;
 pub mod event;
+pub mod habit;
 pub mod ids;
 pub mod instalment;
 pub mod intent;

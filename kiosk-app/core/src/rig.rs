@@ -5,6 +5,7 @@ use crate::{
     device::{Assurance, Consent, DeviceEvent, Guest, Method, UsualItem},
     effect::Record,
     fixture,
+    habit::Because,
     now::ClockQuality,
     session::{Failure, PayView},
 };
@@ -168,6 +169,7 @@ pub(crate) fn jane() -> Guest {
             UsualItem { sku: "flat-white".into(), modifiers: vec![("oat-milk".into(), 1)], quantity: 1 },
             UsualItem { sku: "croissant".into(), modifiers: Vec::new(), quantity: 1 },
         ],
+        usual_because: Some(Because::Often),
         dietary: Vec::new(),
         points: 412,
         visits_before: 23,

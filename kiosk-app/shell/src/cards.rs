@@ -95,6 +95,7 @@ impl CardPolicy {
         }
         if !rights.contains(&Right::Usual) {
             guest.usual.clear();
+            guest.usual_because = None;
             guest.visits_before = 0;
             guest.dietary.clear();
         }
@@ -108,6 +109,7 @@ mod tests {
     use kiosk_core::{
         catalogue::Allergen,
         device::{Consent, UsualItem},
+        habit::Because,
     };
 
     #[test]
@@ -118,6 +120,7 @@ mod tests {
             language: "en".into(),
             consent: Consent::Personal,
             usual: vec![UsualItem { sku: "tea".into(), quantity: 1, modifiers: Vec::new() }],
+            usual_because: Some(Because::Often),
             dietary: vec![Allergen::Nuts],
             points: 412,
             visits_before: 9,
@@ -129,6 +132,7 @@ mod tests {
         let nothing = Guest {
             display_name: String::new(),
             usual: Vec::new(),
+            usual_because: None,
             dietary: Vec::new(),
             points: 0,
             visits_before: 0,

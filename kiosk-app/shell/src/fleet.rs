@@ -194,6 +194,7 @@ mod tests {
             language: String::new(),
             consent: Consent::Service,
             usual: Vec::new(),
+            usual_because: None,
             dietary: Vec::new(),
             points: 0,
             visits_before: 0,

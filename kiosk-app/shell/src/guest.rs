@@ -4,10 +4,11 @@
 //! expired, and is not older than the last one seen of that visitor.
 
 use crate::{clock::Clock, keys::KeyRing, words};
-use cem_contract::{Envelope, IssuedProfile, PROFILE_PAYLOAD_TYPE, time::parse_rfc3339};
+use cem_contract::{Envelope, IssuedProfile, PROFILE_PAYLOAD_TYPE, UsualModifier, history::History, time::parse_rfc3339};
 use kiosk_core::{
     catalogue::Allergen,
     device::{Guest, UsualItem},
+    habit::{Because, Habit, Habits, Moment, Rhythm},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,6 +18,8 @@ const VERSIONS: usize = 4096;
 const JUST_MADE_MS: i64 = 60_000;
 /// Things of a usual order that are taken.
 const USUAL: usize = 32;
+/// Things of a history that are looked at: more than fit the wire.
+const HABITS: usize = 128;
 /// Characters of a name that are taken: it is shown in large letters and printed.
 const NAME_CHARS: usize = 40;
 
@@ -43,15 +46,15 @@ impl LookUp {
         let issued = parse_rfc3339(&profile.issued);
         let now = self.clock.now().utc_ms;
         let old = issued.zip(now).is_some_and(|(issued, now)| now.saturating_sub(issued) > JUST_MADE_MS);
-        Some(guest(profile, issued.filter(|_| old)))
+        Some(guest(profile, issued.filter(|_| old), now))
     }
 
     /// A profile out of the cache: shown with its age, and only while the time is known.
     pub(crate) fn stored(&mut self, envelope: &str, token: &str) -> Found {
-        self.clock.now().utc_ms?;
+        let now = self.clock.now().utc_ms?;
         let profile = self.believed(envelope, token)?;
         let as_of_ms = parse_rfc3339(&profile.issued);
-        Some(guest(profile, as_of_ms))
+        Some(guest(profile, as_of_ms, Some(now)))
     }
 
     /// The key of the card by which this profile was found, if the profile brings it and counts.
@@ -103,15 +106,20 @@ impl LookUp {
     }
 }
 
-fn guest(issued: IssuedProfile, as_of_ms: Option<i64>) -> Option<Guest> {
+fn guest(issued: IssuedProfile, as_of_ms: Option<i64>, now_ms: Option<i64>) -> Option<Guest> {
     let profile = issued.profile;
+    let (usual, usual_because) = match issued.history.zip(now_ms).and_then(|(history, now)| habitual(history, now)) {
+        Some((usual, because)) => (usual, Some(because)),
+        None => (usual(profile.usual), None),
+    };
     // Whatever the profile holds, only what was agreed to comes in.
     let known = Guest {
         visitor: profile.visitor,
         display_name: profile.display_name.unwrap_or_default().chars().take(NAME_CHARS).collect(),
         language: profile.language.unwrap_or_default(),
         consent: words::consent_of(profile.consent),
-        usual: usual(profile.usual),
+        usual,
+        usual_because,
         dietary: Allergen::ALL.into_iter().filter(|allergen| profile.dietary.iter().any(|word| word == allergen.key())).collect(),
         points: profile.points,
         visits_before: u32::try_from(profile.visits).unwrap_or(u32::MAX),
@@ -121,12 +129,42 @@ fn guest(issued: IssuedProfile, as_of_ms: Option<i64>) -> Option<Guest> {
 }
 
 fn usual(items: Vec<cem_contract::UsualItem>) -> Vec<UsualItem> {
-    let item = |item: cem_contract::UsualItem| UsualItem {
-        sku: item.sku,
-        modifiers: item.modifiers.into_iter().map(|m| (m.sku, u8::try_from(m.quantity).unwrap_or(u8::MAX))).collect(),
-        quantity: u16::try_from(item.quantity).unwrap_or(u16::MAX),
-    };
+    let item = |item: cem_contract::UsualItem| thing(item.sku, item.modifiers, item.quantity);
     items.into_iter().take(USUAL).map(item).collect()
+}
+
+fn thing(sku: String, modifiers: Vec<UsualModifier>, quantity: u32) -> UsualItem {
+    UsualItem {
+        sku,
+        modifiers: modifiers.into_iter().map(|m| (m.sku, u8::try_from(m.quantity).unwrap_or(u8::MAX))).collect(),
+        quantity: u16::try_from(quantity).unwrap_or(u16::MAX),
+    }
+}
+
+/// What the guest's own history says for this moment, and why the first of it; `None` where it says nothing or is of a form that
+/// this version does not know.
+fn habitual(history: serde_json::Value, now_ms: i64) -> Option<(Vec<UsualItem>, Because)> {
+    let history: History = serde_json::from_value(history).ok().filter(History::is_readable)?;
+    let rhythm = |r: cem_contract::history::Rhythm| Rhythm { parts: r.parts, days: r.days };
+    let habits = Habits {
+        whole: rhythm(history.rhythm()),
+        items: history
+            .items
+            .into_iter()
+            .take(HABITS)
+            .map(|habit| Habit {
+                item: thing(habit.sku, habit.modifiers, 1),
+                orders: habit.orders,
+                last_day: habit.last_day.into(),
+                gap_days: habit.gap_days,
+                rhythm: rhythm(habit.rhythm),
+            })
+            .collect(),
+    };
+    let moment = Moment::at(now_ms);
+    let usual = habits.usual(moment);
+    let because = usual.first()?.because(moment);
+    Some((usual.into_iter().map(|habit| habit.item.clone()).collect(), because))
 }
 
 #[cfg(test)]
@@ -190,6 +228,28 @@ mod tests {
         assert_eq!((guest.usual.len(), guest.as_of_ms), (1, None));
         let stored = look_up.stored(&signed(&issued()), TOKEN).unwrap().unwrap();
         assert_eq!(stored.as_of_ms, Some(NOW - 1_000));
+    }
+
+    #[test]
+    fn the_usual_is_that_of_the_hour_and_says_why() {
+        use cem_contract::history::PastOrder;
+        // Coffee in the hour of now, soup four hours later, on nine days each.
+        let day = |n: i64| NOW - n * 86_400_000;
+        let order = |at_ms, sku: &str| PastOrder { at_ms, things: vec![(sku.to_owned(), Vec::new())] };
+        let orders: Vec<PastOrder> =
+            (1..10).rev().flat_map(|n| [order(day(n), "flat-white"), order(day(n) + 4 * 3_600_000, "soup")]).collect();
+        let history = serde_json::to_value(History::fold(&orders, NOW)).unwrap();
+        let profile = |history| IssuedProfile { history: Some(history), expires: rfc3339(NOW + 86_400_000), ..issued() };
+        let (mut look_up, clock) = look_up();
+        let mut usual = |history: &serde_json::Value| {
+            let guest = look_up.fresh(&signed(&profile(history.clone())), TOKEN).unwrap().unwrap();
+            (guest.usual[0].sku.clone(), guest.usual.len(), guest.usual_because)
+        };
+        assert_eq!(usual(&history), ("flat-white".into(), 1, Some(Because::ThisTimeOfDay)));
+        clock.advance(4 * 3_600_000);
+        assert_eq!(usual(&history), ("soup".into(), 1, Some(Because::ThisTimeOfDay)));
+        let later = serde_json::json!({"v": 2, "things": []});
+        assert_eq!(usual(&later), ("flat-white".into(), 1, None), "the profile's own, without a reason");
     }
 
     #[test]

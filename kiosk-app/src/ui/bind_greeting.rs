@@ -36,6 +36,7 @@ impl GreetingBinding {
         state.set_identifying(view.identifying);
         state.set_returning(view.returning);
         state.set_usual_title(view.usual_title.as_str().into());
+        state.set_usual_because(view.usual_because.as_str().into());
         state.set_has_usual(!view.usual_price.is_empty());
         state.set_usual_price(view.usual_price.as_str().into());
         state.set_has_points(view.points.is_some());

@@ -4,7 +4,7 @@
 //!
 //! Pure: a value and a [`Tongue`] in, a text out.
 
-use kiosk_core::{Currency, Minor, Now, RecoveredState, catalogue::Allergen};
+use kiosk_core::{Currency, Minor, Now, RecoveredState, catalogue::Allergen, habit::Because};
 
 /// A no-break space: a number is not torn from its unit.
 const NBSP: char = '\u{a0}';
@@ -159,6 +159,36 @@ pub fn usual(tongue: Tongue) -> &'static str {
     match tongue {
         Tongue::En => "Your usual",
         Tongue::Ru => "Ваш обычный заказ",
+    }
+}
+
+/// Why this is the usual, in the words of a weekday or a time of day: 'You often take this on Mondays'.
+pub fn usual_because(because: Because, now: LocalTime, tongue: Tongue) -> &'static str {
+    const EN: [&str; 7] = [
+        "You often take this on Mondays",
+        "You often take this on Tuesdays",
+        "You often take this on Wednesdays",
+        "You often take this on Thursdays",
+        "You often take this on Fridays",
+        "You often take this on Saturdays",
+        "You often take this on Sundays",
+    ];
+    const RU: [&str; 7] = [
+        "Вы часто берёте это по понедельникам",
+        "Вы часто берёте это по вторникам",
+        "Вы часто берёте это по средам",
+        "Вы часто берёте это по четвергам",
+        "Вы часто берёте это по пятницам",
+        "Вы часто берёте это по субботам",
+        "Вы часто берёте это по воскресеньям",
+    ];
+    match (because, tongue) {
+        (Because::ThisWeekday, Tongue::En) => EN[now.weekday()],
+        (Because::ThisWeekday, Tongue::Ru) => RU[now.weekday()],
+        (Because::ThisTimeOfDay, Tongue::En) => "You often take this at this time of day",
+        (Because::ThisTimeOfDay, Tongue::Ru) => "Вы часто берёте это в это время дня",
+        (Because::Often, Tongue::En) => "You often take this",
+        (Because::Often, Tongue::Ru) => "Вы часто берёте это",
     }
 }
 

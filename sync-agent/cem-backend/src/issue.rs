@@ -18,7 +18,8 @@ const VALID_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 pub(crate) fn issue(connection: &Connection, key: &SigningKey, profile: Profile, store: &str, now_ms: i64) -> Result<Envelope> {
     let survivor = profile.visitor.clone();
     let personal = profile.consent >= Consent::Personal;
-    let history = personal.then(|| visitor::recent_visits(connection, &survivor)).transpose()?.map(|visits| history(&visits));
+    let visits = personal.then(|| visitor::recent_visits(connection, &survivor)).transpose()?;
+    let history = visits.map(|visits| serde_json::to_value(history(&visits, now_ms))).transpose()?;
     let mut tokens = visitor::tokens(connection, &survivor)?;
     let blocked = tokens.iter().map(|token| cards::is_blocked(connection, token)).collect::<Result<Vec<_>>>()?;
     let mut lost = blocked.into_iter();

@@ -29,6 +29,7 @@ pub mod erase;
 mod event;
 mod fleet;
 pub mod hex;
+pub mod history;
 pub mod kinds;
 pub mod limits;
 pub mod pin;

@@ -134,7 +134,8 @@ pub struct IssuedProfile {
     /// What this device may spend offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
-    /// For the recommender: at most [`crate::limits::HISTORY_BYTES`].
+    /// For the recommender: a [`crate::history::History`] of at most [`crate::limits::HISTORY_BYTES`], kept as it came, so that
+    /// a form of a later version does not spoil the profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<Value>,
     /// Loyalty tier.

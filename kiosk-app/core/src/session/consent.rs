@@ -105,6 +105,7 @@ impl Session {
             language: language.clone(),
             consent: Consent::Service,
             usual: Vec::new(),
+            usual_because: None,
             dietary: Vec::new(),
             points: 0,
             visits_before: 0,

@@ -176,6 +176,8 @@ pub struct GreetingView {
     pub returning: bool,
     /// 'Your usual'.
     pub usual_title: String,
+    /// 'You often take this on Mondays'; empty where the guest's own history did not choose it.
+    pub usual_because: String,
     /// Names of the usual.
     pub usual_lines: Vec<String>,
     /// Picture keys of the usual.
@@ -416,6 +418,12 @@ impl Scene<'_> {
             identifying: s.identifying,
             returning: guest.is_some_and(|g| g.visits_before > 0 || !g.usual.is_empty()),
             usual_title: words::usual(tongue).to_owned(),
+            usual_because: guest
+                .and_then(|g| g.usual_because)
+                .zip(now)
+                .filter(|_| usual.is_some())
+                .map(|(because, now)| words::usual_because(because, now, tongue).to_owned())
+                .unwrap_or_default(),
             usual_lines: usual.map(|u| self.usual_lines(u)).unwrap_or_default(),
             usual_pictures: pictures.filter(|key| !key.is_empty()).take(USUAL_PICTURES).collect(),
             usual_price: usual.map(|u| self.money(u.total)).unwrap_or_default(),

@@ -125,6 +125,7 @@ fn a_known_guest_is_greeted_with_the_usual_and_the_age_of_the_points() {
     assert_eq!(greeting.usual_lines, ["Flat white, oat", "Almond croissant"]);
     assert_eq!(greeting.usual_pictures, ["flat-white", "almond-croissant"]);
     assert_eq!(greeting.usual_price, "€6.80");
+    assert_eq!(greeting.usual_because, "You often take this at this time of day");
     assert_eq!((greeting.points, greeting.as_of.as_str()), (Some(412), "as of 10:02"));
     assert_eq!(greeting.visits, "23 visits so far");
 }

@@ -1,8 +1,12 @@
 //! What a guest usually orders, and the short history for a kiosk's recommender: both from the last visits.
 
-use cem_contract::{UsualItem, UsualModifier, Visit, limits};
+use cem_contract::{
+    UsualItem, UsualModifier, Visit, VisitOrder,
+    history::{History, PastOrder},
+    time,
+};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Orders before anything is called usual.
@@ -53,21 +57,17 @@ pub(super) fn usual(visits: &[Visit]) -> Vec<UsualItem> {
     frequent.into_iter().take(MAX_ITEMS).map(|(_, item)| item).collect()
 }
 
-/// How often each article was ordered lately, within the bound of the wire: `{"items": [["flat-white", 12], …]}`.
-pub(crate) fn history(visits: &[Visit]) -> Value {
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    for item in visits.iter().flat_map(|visit| &visit.orders).flat_map(|order| items(&order.lines)) {
-        *counts.entry(item.sku).or_default() += u64::from(item.quantity);
-    }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    loop {
-        let history = json!({ "items": counts });
-        if history.to_string().len() <= limits::HISTORY_BYTES {
-            return history;
-        }
-        counts.pop();
-    }
+/// What a kiosk's recommender gets to know, within the bound of the wire, as of `now_ms`. The visits come newest first.
+pub(crate) fn history(visits: &[Visit], now_ms: i64) -> History {
+    let orders: Vec<PastOrder> = visits.iter().rev().flat_map(|visit| &visit.orders).filter_map(past).collect();
+    History::fold(&orders, now_ms)
+}
+
+fn past(order: &VisitOrder) -> Option<PastOrder> {
+    let at_ms = time::parse_rfc3339(&order.placed)?;
+    let things: BTreeMap<String, Vec<UsualModifier>> =
+        items(&order.lines).into_iter().map(|item| (item.sku, item.modifiers)).collect();
+    Some(PastOrder { at_ms, things: things.into_iter().collect() })
 }
 
 /// The lines of an order that a guest would order again; parts of a combo come with the combo.
@@ -91,7 +91,7 @@ fn key(item: &UsualItem) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cem_contract::VisitOrder;
+    use serde_json::json;
 
     fn visit(lines: Value) -> Visit {
         Visit { orders: vec![VisitOrder { lines, ..VisitOrder::default() }], ..Visit::default() }
@@ -121,11 +121,19 @@ mod tests {
     }
 
     #[test]
-    fn the_history_fits_the_wire_however_much_was_ordered() {
-        let lines: Vec<Value> =
-            (0..500).map(|n| json!({"sku": format!("article-with-a-long-name-{n}"), "quantity": 1})).collect();
-        let history = history(&[visit(json!(lines)), visit(json!([coffee()]))]);
-        assert!(history.to_string().len() <= limits::HISTORY_BYTES);
-        assert!(history["items"].as_array().is_some_and(|items| items.len() > 30));
+    fn the_history_is_of_whole_orders_by_the_time_they_were_placed() {
+        let at = |placed: &str, lines: Value| {
+            let order = VisitOrder { lines, placed: placed.into(), ..VisitOrder::default() };
+            Visit { orders: vec![order], ..Visit::default() }
+        };
+        let part = json!({"sku": "fries", "parent": 1, "quantity": 1});
+        let plain = json!({"sku": "flat-white", "quantity": 2});
+        let visits =
+            [at("2026-11-30T08:00:00.000Z", json!([coffee(), part])), at("2026-11-27T08:10:00.000Z", json!([plain, plain]))];
+        let history = history(&visits, 1_796_025_600_000);
+        assert_eq!(history.items.len(), 1);
+        let habit = &history.items[0];
+        assert_eq!((habit.orders, habit.gap_days, habit.modifiers[0].sku.as_str()), (2, 2, "oat"), "as it was last");
+        assert!(habit.rhythm.parts[4] > 0 && habit.rhythm.days[0] > habit.rhythm.days[4], "{habit:?}");
     }
 }
