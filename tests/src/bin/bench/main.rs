@@ -4,6 +4,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use cem_tests::{kills, money, proc};
 use clap::{Parser, Subcommand};
 
+mod basket;
 mod greeting;
 mod queue;
 mod tap;
@@ -57,6 +58,12 @@ enum Bench {
         #[arg(long, default_value_t = 1000)]
         drift_taps: usize,
     },
+    /// The next basket of real households, beside TIFU-KNN.
+    Basket {
+        /// Leave out the second-last basket, to choose numbers by; peers are not asked.
+        #[arg(long)]
+        tune: bool,
+    },
     /// Catching up over a long wire, beside syslog-ng with a disk buffer.
     Upload {
         /// How many events of real baskets are waiting.
@@ -74,6 +81,7 @@ fn main() -> Result<()> {
         Bench::Kills { kills, seed } => killed(kills, seed),
         Bench::Money { schedules } => paid(schedules),
         Bench::Tap { taps, polls, drift_taps } => tap::run(taps, polls, drift_taps),
+        Bench::Basket { tune } => basket::run(tune),
         Bench::Upload { events, round_trip_ms } => upload::run(events, round_trip_ms),
     }
 }
