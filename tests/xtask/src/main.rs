@@ -30,6 +30,7 @@ cargo xtask COMMAND
   screens [DIR]            a PNG of every view in every size and language (default target/screens).
   bench tap                from a card on a simulated reader to its proven identity, through the real libnfc.
   bench queue | upload     figures beside peers in the same run: counts, ratios, times.
+  bench basket             the next basket of real households, foretold by the kiosk and by TIFU-KNN.
   bench money              every way in which a card payment can go wrong, and broken journals that must be caught.
   bench kills | power      the long forms: 10,000 kills, 1,000,000 images of a power cut (about an hour each).
   firmware [build|test]    the board's program for the RP2040: build it (ELF, UF2, sizes), drive the very image in an

@@ -14,7 +14,7 @@ pub(crate) fn test(full: bool) -> Result<(), Failed> {
     let outcome = short(&run).and_then(|()| if full { long(&run) } else { Ok(()) });
     if !full {
         println!(
-            "\nnot checked here (cargo xtask test --full): advisories by cargo-deny, the demo's pictures, a replay of real baskets, \
+            "\nnot checked here (cargo xtask test --full): advisories by cargo-deny, ZVT against another codec, the demo's pictures, a replay of real baskets, \
              the packages in a fresh root and in an emulated machine"
         );
     }
@@ -63,6 +63,14 @@ fn long(run: &Run) -> Result<(), Failed> {
         }
         run.cargo(&["deny", "check", "bans", "licenses", "sources"])?;
         run.cargo(&["deny", "--manifest-path", "firmware/Cargo.toml", "check", "licenses", "sources"])
+    })?;
+    run.step("other people's readings of the same protocols", || {
+        let place = run.target().join("oracles");
+        run.counted(
+            Command::new("cargo")
+                .args(["test", "--locked", "--manifest-path", "tests/oracles/Cargo.toml", "--target-dir"])
+                .arg(std::path::absolute(place)?),
+        )
     })?;
     run.step("demo, headless", || run.program("demo", &["--headless"]))?;
     packages::ensure(run, packages::PYTHON)?;
