@@ -2,12 +2,13 @@
 //! A kiosk that is played through by hand: intents and devices go in, effects are answered as the devices would.
 
 use kiosk_core::{
-    Catalogue, ClockQuality, CommandOutcome, Config, DeskIntent, DeviceEvent, Effect, Id, Intent, Kiosk, Lang, Minor, Now,
-    OpenAttempt, OrderCounter, Restored, Snapshot,
+    AccountAnswer, Catalogue, ClockQuality, CommandOutcome, Config, DeskIntent, DeviceEvent, Effect, Id, Intent, Kiosk, Lang,
+    Minor, Now, OpenAttempt, OrderCounter, Restored, Snapshot,
     config::PayConfig,
     device::{Assurance, Consent, DeviceKind, Guest, Health, Method, UsualItem},
     event::PaymentFact,
     habit::Because,
+    intent::Secret,
     payments::Verdict,
     session::{Failure, Input},
 };
@@ -22,6 +23,8 @@ pub(crate) struct Rehearsal {
     catalogue: Arc<Catalogue>,
     now: Now,
     charge: Option<kiosk_core::Id>,
+    /// What the backend was asked last about money there.
+    asked: Option<kiosk_core::Id>,
     order: Option<kiosk_core::Id>,
     lang: Lang,
 }
@@ -30,7 +33,7 @@ impl Rehearsal {
     pub(crate) fn new(catalogue: Arc<Catalogue>, pay: PayConfig, lang: Lang) -> Self {
         let now = Now { mono_ms: 1_000_000, utc_ms: Some(MORNING_MS), offset_min: 60, quality: ClockQuality::Synced };
         let config = Config { language: lang, pay, ..Config::default() };
-        Self { kiosk: Kiosk::new(config, catalogue.clone()), catalogue, now, charge: None, order: None, lang }
+        Self { kiosk: Kiosk::new(config, catalogue.clone()), catalogue, now, charge: None, asked: None, order: None, lang }
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -155,12 +158,25 @@ impl Rehearsal {
         }
     }
 
+    /// A gift card's number was typed.
+    pub(crate) fn gift(&mut self) -> &mut Self {
+        self.intents([Intent::OpenGift, Intent::GiftCode(Secret("4000123456789012".to_owned()))])
+    }
+
+    /// The backend answers what it was asked last.
+    pub(crate) fn account(&mut self, answer: AccountAnswer) -> &mut Self {
+        match self.asked {
+            Some(attempt) => self.device(DeviceEvent::Account { attempt, answer }),
+            None => self,
+        }
+    }
+
     /// As after a restart in the middle of a payment; the terminal's last receipt says how it ended, or is waited for.
     pub(crate) fn restarted(&mut self, paid: Option<bool>) -> &mut Self {
         let id = |n: u8| Id([n; 16]);
         let mut fact = PaymentFact::card(id(1), id(2), id(3), Minor(1_250));
         fact.trail.began_utc_ms = self.now.utc_ms;
-        let open = OpenAttempt { fact, visit: Some(id(4)), number: "A-17".to_owned(), unknown: true };
+        let open = OpenAttempt { fact, visit: Some(id(4)), number: "A-17".to_owned(), unknown: true, placed: true };
         let restored = match paid {
             Some(true) => Restored { paid: Some(open), ..Restored::default() },
             _ => Restored { open: vec![open], ..Restored::default() },
@@ -212,6 +228,7 @@ impl Rehearsal {
         for effect in self.kiosk.step(self.now, input) {
             match effect {
                 Effect::Command { attempt, .. } => self.charge = Some(attempt),
+                Effect::Account { attempt, .. } => self.asked = Some(attempt),
                 Effect::Print(paper) => self.order = Some(paper.subject()),
                 _ => {}
             }

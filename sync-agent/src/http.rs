@@ -201,7 +201,23 @@ impl Client {
     pub async fn as_staff(&self, staff: &str, path: &str, body: Option<Vec<u8>>, timeout: Duration) -> Result<Answer, Failure> {
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let body = body.map(|body| ("application/json", None, body));
-        self.request_as(Some(staff), method, path, body, Some(timeout)).await
+        self.request_as(Some(("CEM-Staff", staff)), method, path, body, Some(timeout)).await
+    }
+
+    /// `POST` of JSON that has one effect under a key.
+    ///
+    /// # Errors
+    /// When there is no complete answer.
+    pub async fn keyed(
+        &self,
+        header: &'static str,
+        key: &str,
+        path: &str,
+        body: Vec<u8>,
+        timeout: Duration,
+    ) -> Result<Answer, Failure> {
+        let body = Some(("application/json", None, body));
+        self.request_as(Some((header, key)), Method::POST, path, body, Some(timeout)).await
     }
 
     async fn request(
@@ -216,7 +232,7 @@ impl Client {
 
     async fn request_as(
         &self,
-        staff: Option<&str>,
+        header: Option<(&'static str, &str)>,
         method: Method,
         path: &str,
         body: Option<(&'static str, Option<&'static str>, Vec<u8>)>,
@@ -225,8 +241,8 @@ impl Client {
         let token = self.token.header().map_err(Failure::Token)?;
         let url = self.base.join(path).map_err(|e| Failure::Path(e.to_string()))?;
         let mut request = self.http.request(method, url).header(AUTHORIZATION, token);
-        if let Some(staff) = staff {
-            request = request.header("CEM-Staff", staff);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
         }
         if let Some((kind, encoding, body)) = body {
             request = request.header(CONTENT_TYPE, kind).body(body);

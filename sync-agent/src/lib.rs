@@ -24,6 +24,7 @@ pub mod control;
 pub mod engine;
 pub mod enrol;
 pub mod feed;
+pub mod gift;
 pub mod http;
 pub mod lines;
 pub mod mirror;

@@ -24,6 +24,7 @@ use crate::engine::{Engine, Limits};
 use crate::enrol::vault::{CACHE_KEY, Seal, Vault};
 use crate::enrol::{self, Enrolled};
 use crate::feed::Feed;
+use crate::gift::Gifts;
 use crate::http::Client;
 use crate::mirror::Mirror;
 use crate::report::{Fleet, Reporter};
@@ -293,7 +294,9 @@ fn serve_questions(
     let server = AskServer::bind(path, &who_may_ask(config)?)
         .with_context(|| format!("{shown}: cannot listen for the kiosk's questions"))?;
     let cards = fleet.as_ref().map(|fleet| Cards::new(client.clone(), store.clone(), fleet.staff.clone()));
+    let gifts = Gifts::new(client.clone());
     Ok(server.serve(move |ask| match (&fleet, &cards, ask) {
+        (_, _, Ask::Gift { key, want }) => runtime.block_on(gifts.answer(key, *want)),
         (_, Some(cards), Ask::Cards { staff, want }) => runtime.block_on(cards.answer(staff, *want)),
         (Some(fleet), _, ask) => answer(fleet, ask).unwrap_or_else(|ask| runtime.block_on(visitors.answer(ask))),
         (None, _, ask) => runtime.block_on(visitors.answer(ask)),

@@ -6,6 +6,7 @@
 //! cash = "0.05"                    # smallest amount paid in coins; default: what the currency has
 //! tips = ["5%", "10%", "1.00"]     # beside 'no tip'; default: tips are not asked for
 //! parts = 4                        # in how many equal parts an order may be paid, 2 to 4; default: in one
+//! gift = true                      # gift cards that the backend keeps; default false
 //!
 //! [pay.instalments]                # reckoned for the guest, agreed with a person
 //! from = "300.00"
@@ -41,7 +42,7 @@ pub(crate) fn read(root: &Fields<'_>, currency: Currency) -> PayConfig {
     let Some(fields) = root.get("pay").and_then(|value| Fields::of(root.scope, owner, value)) else {
         return PayConfig::default();
     };
-    fields.only(&["counter", "cash", "tips", "parts", "instalments"]);
+    fields.only(&["counter", "cash", "tips", "parts", "gift", "instalments"]);
     let unit = fields.get("cash").map(|_| minor(&fields, "cash", currency, AMOUNT_MAX, "\"0.05\""));
     if unit == Some(Minor::ZERO) {
         let what = "\"cash\" of the section [pay] is nothing.".to_owned();
@@ -52,6 +53,7 @@ pub(crate) fn read(root: &Fields<'_>, currency: Currency) -> PayConfig {
         cash_unit: unit,
         tips: tips(&fields, currency),
         parts: fields.whole("parts", 2..=4).and_then(|parts| u8::try_from(parts).ok()).unwrap_or(0),
+        gift: fields.bool("gift", false),
         instalments: instalments(&fields, currency),
     }
 }

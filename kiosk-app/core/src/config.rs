@@ -61,6 +61,8 @@ pub struct PayConfig {
     pub tips: Vec<Tip>,
     /// In how many equal parts an order may be paid; 0 or 1: in one.
     pub parts: u8,
+    /// True to take gift cards, which the backend keeps.
+    pub gift: bool,
     /// Instalments that are reckoned for orders that are dear enough.
     pub instalments: Option<Instalments>,
 }
@@ -86,7 +88,7 @@ impl Tip {
 
 impl Default for PayConfig {
     fn default() -> Self {
-        Self { counter: true, cash_unit: None, tips: Vec::new(), parts: 0, instalments: None }
+        Self { counter: true, cash_unit: None, tips: Vec::new(), parts: 0, gift: false, instalments: None }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What hardware says, already translated by the adapters: no card number and no UID comes in here.
 
 use crate::{
+    accounts::AccountAnswer,
     catalogue::Allergen,
     closed::Fleet,
     desk::{Answer, CardAnswer, CardStep, Edited},
@@ -272,6 +273,13 @@ pub enum DeviceEvent {
         attempt: Id,
         /// What the terminal says.
         enquiry: Enquiry,
+    },
+    /// The answer to [`crate::Effect::Account`].
+    Account {
+        /// Which question.
+        attempt: Id,
+        /// What the backend says.
+        answer: AccountAnswer,
     },
     /// What the terminal wants printed of this attempt; masked lines only. Comes before the attempt's end.
     Slips {

@@ -2,6 +2,7 @@
 //! [`crate::Input::EffectFailed`].
 
 use crate::{
+    accounts::AccountAsk,
     desk::{CardErrand, Query, StaffEdit},
     device::Consent,
     event::Event,
@@ -106,6 +107,14 @@ pub enum Effect {
     Enquire {
         /// On whose behalf.
         attempt: Id,
+    },
+    /// Ask the backend about money that lies there; answered by [`crate::DeviceEvent::Account`]. One key has one effect there,
+    /// however often it is asked.
+    Account {
+        /// This attempt: the key. For a look, any id.
+        attempt: Id,
+        /// What.
+        ask: AccountAsk,
     },
     /// Ask the terminal to stop. The attempt still ends by its own outcome.
     AbortCommand {

@@ -87,6 +87,9 @@ pub enum Problem {
     CardBlocked,
     UnknownCard,
     CannotRecord,
+    GiftUnknown,
+    GiftRefused,
+    GiftOffline,
     ClockUnset,
     SoldOut,
 }

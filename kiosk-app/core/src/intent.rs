@@ -10,6 +10,16 @@ use crate::{
 };
 use alloc::string::String;
 
+/// Typed text that is not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl core::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
 /// What the guest wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
@@ -86,6 +96,14 @@ pub enum Intent {
     Parts(u8),
     /// Choose how to pay.
     Pay(Tender),
+    /// Pay with a gift card: asks for its number.
+    OpenGift,
+    /// The number of a gift card, as it was typed or scanned: asks what is on it. Shown nowhere.
+    GiftCode(Secret),
+    /// Pay with the gift card that was looked at, as much as it holds and is open; at most so much where a sum is named.
+    UseGift(Option<Minor>),
+    /// Pay so much of what is open by card, the rest otherwise.
+    PayAmount(Minor),
     /// Stop a payment that the terminal has not approved.
     CancelPayment,
     /// One touch of feedback: 1 (bad) to 5 (excellent).

@@ -17,6 +17,7 @@
 
 use crate::{
     Arc, CommandKind, CommandOutcome,
+    accounts::{Accounts, is_account},
     catalogue::Catalogue,
     closed::{Closed, Fleet},
     config::Config,
@@ -54,6 +55,7 @@ pub struct Kiosk {
     coming: Option<Arc<Catalogue>>,
     session: Session,
     payments: Payments,
+    accounts: Accounts,
     counter: OrderCounter,
     desk: Desk,
     closed: Closed,
@@ -96,6 +98,7 @@ impl Kiosk {
             ids: IdMaker::new(config.seed),
             coming: None,
             payments: Payments::new(config.terminal),
+            accounts: Accounts::default(),
             counter: OrderCounter::default(),
             desk: Desk::default(),
             closed: Closed::default(),
@@ -125,7 +128,9 @@ impl Kiosk {
         self.payments.restore_parts(parts);
         for open in open {
             self.recovery.found(&open);
-            if let Some(settled) = self.payments.found(open, &language) {
+            let account = is_account(open.fact.tender);
+            let settled = if account { self.accounts.found(open, &language) } else { self.payments.found(open, &language) };
+            if let Some(settled) = settled {
                 self.found.extend(settled.events.into_iter().map(|event| (settled.who.clone(), event)));
             }
         }
@@ -179,6 +184,12 @@ impl Kiosk {
                 let settled = turn.payments.ended(attempt, outcome, now);
                 payment(session, turn, settled);
             }
+            Input::Device(DeviceEvent::Account { attempt, answer }) => {
+                if !session.looked_at_gift(turn, attempt, answer) {
+                    let settled = turn.accounts.answered(attempt, answer, now);
+                    payment(session, turn, settled);
+                }
+            }
             Input::Device(DeviceEvent::CommandAcknowledged { attempt }) => {
                 let settled = turn.payments.heard(attempt, now);
                 payment(session, turn, settled);
@@ -215,12 +226,15 @@ impl Kiosk {
                     session.take(turn, Input::Device(event));
                 }
             }
-            Input::Tick => match turn.payments.overdue(now).or_else(|| turn.payments.ask_overdue(now)) {
-                None if desk.is_due(turn) => desk.tick(turn),
-                None if turn.can_record && session.has_news(now) => session.tell_news(turn),
-                None => session.take(turn, Input::Tick),
-                settled => payment(session, turn, settled),
-            },
+            Input::Tick => {
+                match turn.payments.overdue(now).or_else(|| turn.payments.ask_overdue(now)).or_else(|| turn.accounts.overdue(now))
+                {
+                    None if desk.is_due(turn) => desk.tick(turn),
+                    None if turn.can_record && session.has_news(now) => session.tell_news(turn),
+                    None => session.take(turn, Input::Tick),
+                    settled => payment(session, turn, settled),
+                }
+            }
             other => session.take(turn, other),
         })
     }
@@ -302,6 +316,11 @@ impl Kiosk {
         &self.payments
     }
 
+    /// True while the backend has not answered something about money that lies there, or something is set aside.
+    pub fn waits_for_accounts(&self) -> bool {
+        self.accounts.is_open()
+    }
+
     /// Where the order numbers stand, to be kept on disk with each order.
     pub fn counter(&self) -> &OrderCounter {
         &self.counter
@@ -315,6 +334,7 @@ impl Kiosk {
         let timers = [
             retry,
             self.payments.deadline_ms(),
+            self.accounts.deadline_ms(),
             self.recovery.until_ms(),
             self.session.next_tick_ms(&self.config),
             self.desk.next_tick_ms(&self.config),
@@ -349,6 +369,7 @@ impl Kiosk {
             catalogue: &catalogue,
             ids: &mut self.ids,
             payments: &mut self.payments,
+            accounts: &mut self.accounts,
             counter: &mut self.counter,
             can_record: self.backlog.is_empty() && !(self.config.sells_signed_only && self.sealer_lost),
             events: Vec::new(),
@@ -368,6 +389,7 @@ impl Kiosk {
         } else if at_checkout && turn.can_record && turn.payments.wants_number(now) {
             turn.effect(Effect::Enquire { attempt: NOBODY });
         }
+        settle_holds(&self.session, &mut turn);
         self.session.part_given_back(&mut turn);
         self.desk.refund_ended(&mut turn);
         self.desk.end_of_day_ended(&mut turn, totals);
@@ -379,7 +401,7 @@ impl Kiosk {
         for event in &events {
             self.recovery.happened(event, now, self.config.recovered_ms);
         }
-        self.recovery.left(&self.payments, now, self.config.recovered_ms);
+        self.recovery.left(&self.payments, &self.accounts, now, self.config.recovered_ms);
         if !self.session.is_free() {
             self.recovery.guest_has_gone_on();
         }
@@ -452,12 +474,14 @@ impl Kiosk {
             Undo::Visit => self.session.wipe(self.config.language),
             Undo::Command(attempt) => {
                 self.payments.forget(attempt);
+                self.accounts.forget(attempt);
                 self.session.not_giving_back(attempt);
             }
             Undo::Desk => {}
             Undo::Sale(sale) => {
                 if let Some(attempt) = sale.attempt {
                     self.payments.forget(attempt);
+                    self.accounts.forget(attempt);
                 }
                 self.session.take_sale_back(sale);
             }
@@ -525,10 +549,18 @@ pub(crate) fn payment(session: &mut Session, turn: &mut Turn<'_>, settled: Optio
     if settled.kind == CommandKind::Authorise && session.awaits(settled.order) {
         return session.settled(turn, settled);
     }
+    // A card that does not bring money is settled itself by now; what is set aside may wait for another one.
+    let falls = matches!(settled.how, How::NotCharged | How::AccountRefused(_));
     let taken = if let Stand::Open(taken) = stand { taken } else { Minor::ZERO };
     let progress = match settled.how {
         // A part of it, or nothing more of it: its guest has gone, and what was taken is a person's business.
-        How::Approved(_) | How::ApprovedLate(_) | How::Charged | How::Declined { .. } | How::NotSent | How::NotCharged
+        How::Approved(_)
+        | How::ApprovedLate(_)
+        | How::Charged
+        | How::Declined { .. }
+        | How::NotSent
+        | How::NotCharged
+        | How::AccountRefused(_)
             if taken > Minor::ZERO =>
         {
             if settled.kind == CommandKind::Authorise {
@@ -537,14 +569,33 @@ pub(crate) fn payment(session: &mut Session, turn: &mut Turn<'_>, settled: Optio
             None
         }
         How::Approved(_) | How::ApprovedLate(_) | How::Charged => Some(Progress::Received),
-        How::Declined { .. } | How::NotSent | How::NotCharged => Some(Progress::Cancelled),
-        How::Unknown { .. } | How::Left | How::Contradicted | How::Closed | How::Totals(_) | How::Heard => None,
+        // Something else of it has no end yet, and decides.
+        _ if turn.accounts.is_open_for(settled.order) || (falls && turn.payments.is_open_for(settled.order)) => None,
+        How::Declined { .. } | How::NotSent | How::NotCharged | How::AccountRefused(_) => Some(Progress::Cancelled),
+        How::Held | How::Unknown { .. } | How::Left | How::Contradicted | How::Closed | How::Totals(_) | How::Heard => None,
     };
     turn.events.extend(settled.events);
     if let Some(state) = progress.filter(|_| settled.kind == CommandKind::Authorise) {
         turn.event(Event::OrderProgressed { order: settled.order, state });
     }
     turn.who = Some(settled.who);
+}
+
+/// Of an order whose guest has gone, what is set aside is taken where it and what is paid cover the order, and put back where
+/// they do not. While a terminal's payment for it has no end, it waits.
+fn settle_holds(session: &Session, turn: &mut Turn<'_>) {
+    for (order, held) in turn.accounts.held() {
+        if session.has_order(order) || turn.payments.is_open_for(order) {
+            continue;
+        }
+        let covered = turn.payments.stands_at(order).is_some_and(|(due, taken)| taken + held >= due);
+        for (attempt, ask) in turn.accounts.decide(order, covered, turn.now) {
+            turn.effect(Effect::Account { attempt, ask });
+        }
+    }
+    if let Some((attempt, ask)) = turn.accounts.ask(turn.now) {
+        turn.effect(Effect::Account { attempt, ask });
+    }
 }
 
 /// A person must see to an order that is paid in part.

@@ -20,6 +20,7 @@
 //! | Touches, stages, time-outs, the end of a visit | [`session`] |
 //! | What a terminal is asked and answers | [`terminal`] |
 //! | One attempt, one command; unknown payments and who settles them | [`payments`] |
+//! | Gift cards: set aside, taken, put back, under a key of ours | [`accounts`] |
 //! | Who may do what at the desk; wrong PINs | [`staff`] |
 //! | What staff do: unknown payments, orders, refunds, cash | [`desk`] |
 //! | What a refund is worth, and where it goes | [`refund`] |
@@ -39,6 +40,7 @@ pub use alloc::rc::Rc as Arc;
 #[cfg(target_has_atomic = "ptr")]
 pub use alloc::sync::Arc;
 
+pub mod accounts;
 pub mod basket;
 pub mod cash;
 pub mod catalogue;
@@ -77,6 +79,7 @@ mod rig;
 #[cfg(test)]
 mod walk;
 
+pub use accounts::{AccountAnswer, AccountAsk, AccountRefusal, GiftCode};
 pub use basket::{Basket, Draft, LineId, Priced, PricedLine, PricedModifier, TaxAmount};
 pub use catalogue::{Article, ArticleId, Catalogue, CategoryId, Lang, Service, Text};
 pub use config::Config;

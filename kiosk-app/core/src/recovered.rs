@@ -1,6 +1,7 @@
 //! What a guest is told, who paid just before the kiosk started again and may still stand in front of it.
 
 use crate::{
+    accounts::Accounts,
     event::{Event, Progress, TaskKind},
     ids::Id,
     money::Minor,
@@ -90,13 +91,13 @@ impl Recovery {
     }
 
     /// Looks whether the terminal is still being asked.
-    pub(crate) fn left(&mut self, payments: &Payments, now: Now, for_ms: u64) {
+    pub(crate) fn left(&mut self, payments: &Payments, accounts: &Accounts, now: Now, for_ms: u64) {
         let Some((attempt, told)) = &mut self.told else { return };
         if told.state == RecoveredState::Received && self.until_ms.is_none() {
             self.until_ms = Some(now.mono_ms.saturating_add(for_ms));
         }
         if told.state == RecoveredState::Checking
-            && payments.unresolved().any(|open| open.fact.attempt == *attempt && !open.checking)
+            && (accounts.is_left(*attempt) || payments.unresolved().any(|open| open.fact.attempt == *attempt && !open.checking))
         {
             told.state = RecoveredState::AskStaff;
             self.until_ms = Some(now.mono_ms.saturating_add(for_ms));

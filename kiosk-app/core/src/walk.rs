@@ -419,7 +419,9 @@ fn word(word: Word, amount: Minor) -> CommandOutcome {
 
 fn device_of(effect: &Effect) -> Option<DeviceKind> {
     match effect {
-        Effect::Command { .. } | Effect::Enquire { .. } | Effect::AbortCommand { .. } => Some(DeviceKind::Terminal),
+        Effect::Command { .. } | Effect::Enquire { .. } | Effect::Account { .. } | Effect::AbortCommand { .. } => {
+            Some(DeviceKind::Terminal)
+        }
         Effect::Identify { .. } => Some(DeviceKind::Backend),
         Effect::Print(_) => Some(DeviceKind::Printer),
         Effect::Signal(_) | Effect::OpenDrawer => Some(DeviceKind::Peripherals),
@@ -440,7 +442,7 @@ fn walk(config: Config, found: bool, steps: Vec<Move>) -> Walk {
         let fact = PaymentFact::card(Id([1; 16]), Id([2; 16]), Id([3; 16]), Minor(750));
         walk.disk.placed.insert(fact.order);
         walk.disk.started.insert(fact.attempt, fact.clone());
-        let open = OpenAttempt { fact, visit: Some(Id([4; 16])), number: "A-1".into(), unknown: false };
+        let open = OpenAttempt { fact, visit: Some(Id([4; 16])), number: "A-1".into(), unknown: false, placed: true };
         walk.rig.kiosk.restore(Restored { open: [open].into(), ..Restored::default() }, OrderCounter::default());
     }
     for step in steps {

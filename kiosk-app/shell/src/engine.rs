@@ -19,7 +19,7 @@ use crate::{
 };
 use edge_db::{Class, Commit, TillRows};
 use kiosk_core::{
-    Catalogue, Command, DeviceEvent, Effect, Enquiry, Id, Input, Intent, Kiosk, Now, Paper, Record, Signal, Snapshot,
+    AccountAsk, Catalogue, Command, DeviceEvent, Effect, Enquiry, Id, Input, Intent, Kiosk, Now, Paper, Record, Signal, Snapshot,
     desk::{Answer, CardAnswer, CardErrand, Edited, Query, StaffEdit},
     device::DeviceKind,
     session::Failure,
@@ -42,6 +42,8 @@ pub trait Ports: Send {
     fn abort_command(&mut self, attempt: Id);
     /// Asks who this is. Where nobody can be asked there is no answer.
     fn identify(&mut self, token: String);
+    /// Asks about money that lies at the backend. Where nobody can be asked there is no answer.
+    fn account(&mut self, _: Id, _: AccountAsk) {}
     /// Prints. False: not taken.
     fn print(&mut self, paper: Paper) -> bool;
     /// Light and sound.
@@ -323,6 +325,12 @@ impl Engine {
             }
             Effect::AbortCommand { attempt } => {
                 self.ports.abort_command(attempt);
+                return None;
+            }
+            Effect::Account { attempt, ask } => {
+                if !replay {
+                    self.ports.account(attempt, ask);
+                }
                 return None;
             }
             Effect::Identify { token } => {

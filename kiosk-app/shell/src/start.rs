@@ -1,7 +1,7 @@
 //! From a config to what the loop is made of: the disk with what is on it, and the adapters of the board.
 
 use crate::{
-    adapters::{Asking, CardDesk, DeskSide, FiscalSide, Fitted, Render, Seals},
+    adapters::{Asking, CardDesk, DeskSide, FiscalSide, Fitted, Render, Seals, agent_at},
     agent::{CachedKeys, KeyAtHand, Link, backend_at},
     clock::Clock,
     config::{KioskConfig, SessionTimes},
@@ -25,6 +25,7 @@ use cem_contract::kinds;
 use edge_db::{AttemptKind, AttemptRow, AttemptState, OrderState, Outbox, OutboxOptions, TerminalRow};
 use kiosk_core::{
     Catalogue, Config, Id, Kiosk, Minor, OpenAttempt, OrderCounter, Paper, Restored,
+    accounts::is_account,
     config::TerminalLimits,
     event::{PaymentFact, TerminalBook, Trail},
     payments::OrderInParts,
@@ -115,6 +116,7 @@ pub fn restored(outbox: &Outbox, terminal: &str, recorder: &mut Recorder) -> Res
             visit: order.as_ref().and_then(|order| order.visit).map(id_of),
             number: order.as_ref().map(|order| order.number.clone()).unwrap_or_default(),
             unknown: row.state == AttemptState::Unknown,
+            placed: order.as_ref().is_none_or(|order| order.state == OrderState::Placed),
         });
         order.into_iter().for_each(|order| recorder.remember(order));
     }
@@ -145,7 +147,13 @@ fn paid(outbox: &Outbox) -> Result<Option<OpenAttempt>> {
     }
     let attempts = outbox.attempts_of(order.order).context("the payment journal cannot be read")?;
     let approved = attempts.iter().find(|attempt| attempt.state == AttemptState::Approved);
-    let found = |row| OpenAttempt { fact: fact_of(row), visit: Some(id_of(visit)), number: order.number.clone(), unknown: false };
+    let found = |row| OpenAttempt {
+        fact: fact_of(row),
+        visit: Some(id_of(visit)),
+        number: order.number.clone(),
+        unknown: false,
+        placed: false,
+    };
     Ok(approved.map(found))
 }
 
@@ -180,7 +188,10 @@ fn in_parts(outbox: &Outbox) -> Result<Vec<OrderInParts>> {
         };
         let due = sold.total + sold.tip;
         let lives = |attempt: &&AttemptRow| desk::may_have_moved(attempt) && attempt.note.kind == AttemptKind::Authorise;
-        if attempts.iter().filter(lives).any(|attempt| Minor(attempt.amount_minor) < due) {
+        // What lies at the backend is taken last, so that all of an order may still hang on it.
+        let in_part =
+            |attempt: &AttemptRow| Minor(attempt.amount_minor) < due || words::tender_of(&attempt.tender).is_some_and(is_account);
+        if attempts.iter().filter(lives).any(in_part) {
             let taken = attempts.iter().filter(|attempt| desk::has_moved(attempt) && lives(attempt));
             let left = |attempt: &AttemptRow| Minor(attempt.amount_minor) - desk::returned(&attempts, attempt.attempt);
             let taken = taken.map(|attempt| (id_of(attempt.attempt), left(attempt))).filter(|(_, left)| *left > Minor::ZERO);
@@ -408,6 +419,7 @@ pub(crate) fn fit(
         backend: config.agent.as_ref().map(|paths| backend_at(&paths.ask, key)),
         desk: None,
         fiscal,
+        accounts: config.agent.as_ref().map(|paths| agent_at(paths.ask.clone())),
         keys: config.agent.as_ref().map(|paths| KeyAsker::new(&paths.ask, shared.ring.clone())),
     })
 }

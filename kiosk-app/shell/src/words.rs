@@ -147,6 +147,9 @@ pub(crate) fn problem(problem: Problem) -> &'static str {
         Problem::CardBlocked => "card_blocked",
         Problem::UnknownCard => "unknown_card",
         Problem::CannotRecord => "cannot_record",
+        Problem::GiftUnknown => "gift_unknown",
+        Problem::GiftRefused => "gift_refused",
+        Problem::GiftOffline => "gift_offline",
         Problem::ClockUnset => "clock_unset",
         Problem::SoldOut => "sold_out",
     }

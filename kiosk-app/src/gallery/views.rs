@@ -13,7 +13,7 @@ use crate::{
 };
 use anyhow::Result;
 use kiosk_core::{
-    CommandOutcome, DeskIntent, DeviceEvent, Intent, Question, Service, Stage, Tender,
+    AccountAnswer, AccountRefusal, CommandOutcome, DeskIntent, DeviceEvent, Intent, Minor, Question, Service, Stage, Tender,
     catalogue::Allergen,
     device::{Ambient, CardRefusal, Consent, DeviceKind, Health},
 };
@@ -170,6 +170,21 @@ pub(super) const ALL: &[View] = &[
     view("pay-staff", Stage::Paying, |r| {
         let back = r.checkout().intent(Intent::Parts(2)).pay().approved().intent(Intent::CancelPayment);
         back.ended(CommandOutcome::Declined { code: 0x05 })
+    }),
+    view("gift", Stage::Checkout, |r| r.checkout().intent(Intent::OpenGift)),
+    view("gift-unknown", Stage::Checkout, |r| r.checkout().gift().account(AccountAnswer::Refused(AccountRefusal::Unknown))),
+    view("gift-balance", Stage::Checkout, |r| r.checkout().gift().account(AccountAnswer::Balance(Minor(1_000)))),
+    view("gift-all", Stage::Checkout, |r| r.checkout().gift().account(AccountAnswer::Balance(Minor(5_000)))),
+    view("gift-easy", Stage::Checkout, |r| {
+        r.intent(Intent::ToggleEasyAccess).checkout().gift().account(AccountAnswer::Balance(Minor(1_000)))
+    }),
+    view("gift-offline", Stage::Checkout, |r| r.checkout().health(DeviceKind::Backend, Health::Lost).intent(Intent::OpenGift)),
+    view("pay-gift", Stage::Paying, |r| {
+        r.checkout().gift().account(AccountAnswer::Balance(Minor(1_000))).intent(Intent::UseGift(None))
+    }),
+    view("pay-after-gift", Stage::Paying, |r| {
+        let held = r.checkout().gift().account(AccountAnswer::Balance(Minor(1_000))).intent(Intent::UseGift(None));
+        held.account(AccountAnswer::Held)
     }),
     view("pay-easy", Stage::Paying, |r| r.checkout().pay().intent(Intent::ToggleEasyAccess)),
     view("done", Stage::Done, |r| r.checkout().pay().approved()),

@@ -16,6 +16,7 @@ pub(super) fn wire(app: &App, send: &Send) {
         move || to(intent.clone())
     };
     state.on_pay_card(simple(Intent::Pay(Tender::Card)));
+    state.on_pay_gift(simple(Intent::OpenGift));
     state.on_pay_counter(simple(Intent::Pay(Tender::Cash)));
     state.on_call_person(simple(Intent::CallPerson));
     let to = send.clone();
@@ -29,6 +30,7 @@ pub(super) fn apply(app: &App, view: &CheckoutView) {
     let state = app.global::<CheckoutState<'_>>();
     state.set_card(view.card);
     state.set_counter(view.counter);
+    state.set_gift(view.gift);
     state.set_no_tip(view.no_tip);
     state.set_parts_max(i32::from(view.parts_max));
     state.set_parts(i32::from(view.parts));

@@ -31,6 +31,7 @@ pub(super) fn apply(app: &App, view: &DoneView, sizes: Sizes) {
     state.set_amount(view.amount.as_str().into());
     state.set_in_cash(view.in_cash.as_str().into());
     state.set_paid(view.paid);
+    state.set_by_gift(view.by_gift.as_str().into());
     state.set_masked(view.masked.as_str().into());
     state.set_receipt_code(qr::image(&view.code, sizes.code));
     state.set_printer(view.printer);

@@ -70,6 +70,7 @@ fn shown(over: Option<Over>) -> Shown {
         Some(Over::Ask) => Shown::Ask,
         Some(Over::ConfirmForget) => Shown::ConfirmForget,
         Some(Over::Forgotten) => Shown::Forgotten,
+        Some(Over::Gift) => Shown::Gift,
     }
 }
 
@@ -87,6 +88,9 @@ fn trouble(problem: Problem) -> Trouble {
         Problem::CardBlocked => Trouble::CardBlocked,
         Problem::UnknownCard => Trouble::UnknownCard,
         Problem::CannotRecord => Trouble::CannotRecord,
+        Problem::GiftUnknown => Trouble::GiftUnknown,
+        Problem::GiftRefused => Trouble::GiftRefused,
+        Problem::GiftOffline => Trouble::GiftOffline,
         Problem::ClockUnset => Trouble::ClockUnset,
         Problem::SoldOut => Trouble::SoldOut,
     }

@@ -17,6 +17,7 @@ pub(super) fn wire(app: &App, send: &Send) {
     };
     state.on_cancel(simple(Intent::CancelPayment));
     state.on_again(simple(Intent::Pay(Tender::Card)));
+    state.on_with_gift(simple(Intent::OpenGift));
     state.on_counter(simple(Intent::Pay(Tender::Cash)));
     state.on_call_person(simple(Intent::CallPerson));
     state.on_finish(simple(Intent::Finish));
@@ -29,6 +30,7 @@ pub(super) fn apply(app: &App, view: &PayView) {
     state.set_amount(view.amount.as_str().into());
     state.set_number(view.number.as_str().into());
     state.set_at_counter(view.counter);
+    state.set_gift(view.gift);
     state.set_part(i32::from(view.part.0));
     state.set_parts(i32::from(view.part.1));
     state.set_taken(view.taken.as_str().into());
@@ -50,6 +52,7 @@ fn step(step: PayStep) -> ShownStep {
         PayStep::Part => ShownStep::Part,
         PayStep::Giving => ShownStep::Giving,
         PayStep::Staff => ShownStep::Staff,
+        PayStep::Gift => ShownStep::Gift,
     }
 }
 

@@ -8,6 +8,7 @@ mod bind_basket;
 mod bind_checkout;
 mod bind_chrome;
 mod bind_done;
+mod bind_gift;
 mod bind_greeting;
 mod bind_item;
 mod bind_menu;
@@ -87,6 +88,7 @@ impl Ui {
         let pictures = Pictures::new(content.pictures.clone(), PICTURE_BYTES);
         bind_attract::wire(&app, &send, &say);
         bind_checkout::wire(&app, &send);
+        bind_gift::wire(&app, &send);
         bind_pay::wire(&app, &send);
         bind_done::wire(&app, &send);
         let ui = Self {
@@ -226,6 +228,7 @@ impl Ui {
         changed!(menu, self.menu.apply(app, &next.menu, pictures, *sizes));
         changed!(item, self.item.apply(app, &next.item, pictures, *sizes));
         changed!(checkout, bind_checkout::apply(app, &next.checkout));
+        changed!(gift, bind_gift::apply(app, &next.gift));
         changed!(pay, bind_pay::apply(app, &next.pay));
         changed!(done, bind_done::apply(app, &next.done, *sizes));
         changed!(privacy, self.privacy.apply(app, next.privacy));

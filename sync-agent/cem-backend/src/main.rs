@@ -29,6 +29,7 @@ mod cli;
 mod devices;
 mod enrol;
 mod feed;
+mod gift;
 mod http;
 mod ingest;
 mod issue;

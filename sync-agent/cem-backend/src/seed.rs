@@ -12,10 +12,19 @@
 //! usual = [{ sku = "flat-white", quantity = 1, modifiers = [{ sku = "oat-milk", quantity = 1 }] }]
 //! ```
 //!
+//! Gift cards may stand beside them, for a demonstration or to take them over from another system:
+//!
+//! ```toml
+//! [[gift_card]]
+//! code = "4000123456789012"      # 16 digits
+//! balance = { minor = 2000, currency = "EUR" }
+//! ```
+//!
 //! Further members: `text_version`, `phone_ending`, `dietary`, `segments`, `referral`, `tier`, `visits`, `first_seen`,
 //! `last_seen`. A visitor who is there already gets these values again; what events said since then stays.
 
 use crate::{
+    gift, keys,
     people::{
         self, Touched, consent,
         visitor::{self, Name},
@@ -23,7 +32,7 @@ use crate::{
     store,
 };
 use anyhow::{Context, bail, ensure};
-use cem_contract::{Consent, Profile, UsualItem, time};
+use cem_contract::{Consent, Profile, UsualItem, data::Money, time};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -33,6 +42,22 @@ use std::path::Path;
 struct File {
     #[serde(default)]
     visitor: Vec<Entry>,
+    #[serde(default)]
+    gift_card: Vec<Gift>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Gift {
+    code: String,
+    balance: Money,
+}
+
+/// The code is not shown.
+impl std::fmt::Debug for Gift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gift(..)")
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,17 +128,25 @@ impl Seed {
 /// Reads a file and stores its visitors in one transaction. Gives how many.
 pub(crate) fn run(data: &Path, file: &Path, now_ms: i64) -> anyhow::Result<usize> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let entries = parse(&text).with_context(|| format!("{} is not a list of visitors", file.display()))?;
+    let File { visitor: entries, gift_card } =
+        parse(&text).with_context(|| format!("{} is not a list of visitors", file.display()))?;
     let mut connection = store::open(data)?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     for entry in &entries {
         plant(&transaction, entry, now_ms).with_context(|| format!("visitor {}", entry.visitor))?;
     }
+    if !gift_card.is_empty() {
+        let profiles = keys::profile_key(data)?.verifying_key();
+        let codes = gift::GiftKey::of(&keys::FleetKeys::open(data, &profiles)?)?;
+        for card in &gift_card {
+            ensure!(gift::plant(&transaction, &codes, &card.code, &card.balance)?, "a gift card's code has 16 digits");
+        }
+    }
     transaction.commit()?;
     Ok(entries.len())
 }
 
-fn parse(text: &str) -> anyhow::Result<Vec<Entry>> {
+fn parse(text: &str) -> anyhow::Result<File> {
     let file: File = toml::from_str(text)?;
     for entry in &file.visitor {
         let who = &entry.visitor;
@@ -131,7 +164,7 @@ fn parse(text: &str) -> anyhow::Result<Vec<Entry>> {
             ensure!(time::parse_rfc3339(at).is_some(), "visitor {who}: {at:?} is no time like 2026-11-21T10:30:00Z");
         }
     }
-    Ok(file.visitor)
+    Ok(file)
 }
 
 fn plant(connection: &Connection, entry: &Entry, now_ms: i64) -> anyhow::Result<()> {
@@ -188,7 +221,7 @@ mod tests {
     #[test]
     fn a_seeded_visitor_has_a_profile_and_is_found_by_token() {
         let connection = store::in_memory();
-        for entry in parse(JANE).unwrap() {
+        for entry in parse(JANE).unwrap().visitor {
             plant(&connection, &entry, 5).unwrap();
             plant(&connection, &entry, 6).unwrap();
         }

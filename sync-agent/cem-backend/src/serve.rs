@@ -3,7 +3,9 @@
 use crate::{
     alive, backup,
     cards::{self, CardKeys},
-    feed, http, keys,
+    feed,
+    gift::GiftKey,
+    http, keys,
     peer::{Peer, PlainListener},
     store,
     tls::{Certificate, Files, TlsListener},
@@ -101,11 +103,14 @@ async fn serve(
     let certificate = options.tls.map(Certificate::load).transpose()?;
     let (stop, stopping) = watch::channel(false);
     let cards = CardKeys::of(&fleet)?;
+    let gifts = GiftKey::of(&fleet)?;
     let app = http::App {
         store: store.clone(),
         key: Arc::new(key),
         fleet: Arc::new(fleet),
         cards: Arc::new(cards),
+        gifts,
+        gift_limiter: Arc::default(),
         limiter: Arc::default(),
         allow_static_staff: options.allow_static_staff,
         stopping: stopping.clone(),

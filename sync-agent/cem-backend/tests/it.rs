@@ -16,6 +16,8 @@ mod enrol;
 mod events;
 #[path = "it/fleet.rs"]
 mod fleet;
+#[path = "it/gift.rs"]
+mod gift;
 #[path = "it/staff.rs"]
 mod staff;
 #[path = "it/tls.rs"]

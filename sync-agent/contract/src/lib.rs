@@ -4,7 +4,7 @@
 //! [`data`]), the validator that a device runs before it commits and the backend before it accepts ([`validate()`]), the
 //! backend's answer and its pure classification ([`BatchAnswer`], [`classify()`]), the guest's profile in its signed
 //! envelope ([`Profile`], [`Envelope`]), how a device becomes one of ours ([`enrol`]), who works in a store ([`staff`],
-//! [`pin`]), how guests' cards are issued and blocked ([`cards`]), and the fleet's status messages and commands ([`DeviceStatus`], [`Command`]).
+//! [`pin`]), how guests' cards are issued and blocked ([`cards`]), what gift cards are asked ([`gift`]), and the fleet's status messages and commands ([`DeviceStatus`], [`Command`]).
 //!
 //! The crate does no IO, reads no clock and draws no randomness.
 //!
@@ -28,6 +28,7 @@ pub mod enrol;
 pub mod erase;
 mod event;
 mod fleet;
+pub mod gift;
 pub mod hex;
 pub mod history;
 pub mod kinds;

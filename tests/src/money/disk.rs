@@ -3,6 +3,7 @@
 use super::Mutant;
 use kiosk_core::{
     Event, Id, Minor, OpenAttempt, Restored,
+    accounts::is_account,
     event::{PaymentFact, Progress, TaskKind, TerminalBook},
     payments::OrderInParts,
 };
@@ -95,6 +96,7 @@ impl Disk {
                     visit: None,
                     number: "A-1".into(),
                     unknown: *state == State::Unknown,
+                    placed: !self.received.contains(&fact.order) && !self.cancelled.contains(&fact.order),
                 })
                 .collect(),
             provisional: self
@@ -112,6 +114,9 @@ impl Disk {
         if self.mutant == Some(Mutant::ForgetsOpenAttempts) {
             restored.open.clear();
         }
+        if self.mutant == Some(Mutant::ForgetsHolds) {
+            restored.open.retain(|open| !is_account(open.fact.tender));
+        }
         restored
     }
 
@@ -120,7 +125,10 @@ impl Disk {
         let ended = |order: &Id| self.received.contains(order) || self.cancelled.contains(order);
         let unpaid = self.due.iter().filter(|(order, _)| !ended(order));
         let parts = unpaid.map(|(order, due)| {
-            let of = self.attempts.values().filter(|(fact, _)| fact.order == *order && fact.amount < *due);
+            let of = self
+                .attempts
+                .values()
+                .filter(|(fact, _)| fact.order == *order && (fact.amount < *due || is_account(fact.tender)));
             let mut taken: Vec<(Id, Minor)> = Vec::new();
             let mut lives = false;
             for (fact, state) in of {
@@ -139,7 +147,7 @@ impl Disk {
     fn told(&self, fact: &PaymentFact) -> PaymentFact {
         let mut fact = fact.clone();
         match self.mutant {
-            Some(Mutant::TakesAcknowledgementForGranted) => {
+            Some(Mutant::TakesAcknowledgementForGranted) if !is_account(fact.tender) => {
                 fact.trail.acknowledged = true;
                 fact.trail.heard_utc_ms = fact.trail.began_utc_ms;
             }

@@ -2,38 +2,49 @@
 //! terminal, and virtual time.
 //!
 //! A schedule is a number: where the kiosk crashes, which message is lost, late or doubled, how the terminal answers, what is
-//! done at it by hand, what it takes back by itself, what it tells, how staff decide, whether the guest pays in two parts, and
-//! whether a second guest pays the same. After each the books of the terminal are held against what is on disk:
+//! done at it by hand, what it takes back by itself, what it tells, how staff decide, whether the guest pays in two parts, with a
+//! gift card, or with both, what the network does to the gift card's messages (then nobody uses the terminal by hand), and whether
+//! a second guest pays the same. After each the books of the terminal are held against what is on disk:
 //!
 //! - no order is charged more than it is over, and no attempt is charged or sent twice;
 //! - what was charged is recorded as charged, or waits for a person, or is a task for one;
 //! - what is made was charged in full, or is a task for a person;
 //! - what was taken for an order that is not made is a task for a person;
+//! - nothing stays set aside on a gift card;
 //! - no payment is settled by the receipt of another.
 //!
 //! A person may err, and the day's comparison must tell; what a sale by hand over the very same amount hides from a sum is
 //! not counted against it.
 
 mod disk;
+mod judge;
+mod office;
+mod schedule;
 mod terminal;
 
 use disk::{Disk, State};
 use kiosk_core::{
-    Arc, Catalogue, ClockQuality, Command, CommandKind, CommandOutcome, Config, Currency, DeviceEvent, Effect, Enquiry, Id,
-    Input, Intent, Kiosk, Minor, Now, OrderCounter, Service, Stage, Tender,
+    AccountAnswer, AccountAsk, Arc, Catalogue, ClockQuality, Command, CommandKind, CommandOutcome, Config, Currency, DeviceEvent,
+    Effect, Enquiry, Id, Input, Intent, Kiosk, Minor, Now, OrderCounter, Service, Stage, Tender,
     catalogue::Tax,
+    event::Problem,
     event::TerminalBook,
+    intent::Secret,
     payments::{
         NewCommand, Verdict,
         close::{self, Standing},
     },
-    session::PayView,
+    session::{Overlay, PayView},
 };
-use std::collections::{BTreeMap, BTreeSet};
-use terminal::{Act, Answer, Terminal, Unheard};
+use office::{Office, Way};
+use schedule::{Crash, Hand, Pays, Wire};
+pub use schedule::{SCHEDULES, Schedule};
+use terminal::{Act, Answer, Terminal};
 
 /// What everybody pays.
 const PRICE: Minor = Minor(320);
+/// What is on the gift card: less than that, or more.
+const ON_GIFT: [Minor; 2] = [Minor(120), Minor(500)];
 /// A sale by hand takes so long: longer than `TerminalLimits::hand_ms`.
 const HAND_MS: u64 = 21_000;
 /// How long a kiosk takes to start again.
@@ -50,11 +61,13 @@ pub enum Mutant {
     LosesTheNumberBefore,
     DropsUnique,
     SendsAgain,
+    ForgetsHolds,
+    NewKeyForEachQuestion,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::AcknowledgesBeforeCommit,
         Self::RecordsAfterTheCharge,
         Self::ForgetsOpenAttempts,
@@ -62,106 +75,9 @@ impl Mutant {
         Self::LosesTheNumberBefore,
         Self::DropsUnique,
         Self::SendsAgain,
+        Self::ForgetsHolds,
+        Self::NewKeyForEachQuestion,
     ];
-}
-
-/// Where the kiosk dies, once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Crash {
-    Never,
-    AfterStartRecorded,
-    AfterSend,
-    AfterAcknowledgement,
-    BeforeOutcomeRecorded,
-    AfterOutcomeRecorded,
-    AfterFirstLook,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wire {
-    Whole,
-    CommandLost,
-    AcknowledgementLost,
-    CompletionLost,
-    CompletionLate,
-    CompletionTwice,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hand {
-    Nothing,
-    /// The same amount, between checkout and paying.
-    SameBefore,
-    /// The same amount, once the terminal is free again.
-    SameAfter,
-    OtherAfter,
-    EndOfDayAfter,
-    EndOfDayAndSameAfter,
-}
-
-/// One way for things to go.
-#[derive(Clone, Copy, Debug)]
-pub struct Schedule {
-    crash: Crash,
-    wire: Wire,
-    answer: Answer,
-    hand: Hand,
-    unheard: Unheard,
-    traces: bool,
-    receipts: u32,
-    enquiry: u32,
-    second_guest: bool,
-    staff_errs: bool,
-    in_parts: bool,
-}
-
-/// How many schedules there are.
-pub const SCHEDULES: u64 = 7 * 6 * 4 * 6 * 4 * 2 * 3 * 3 * 2 * 2 * 2;
-
-impl Schedule {
-    /// The schedule of a number below [`SCHEDULES`].
-    pub fn number(n: u64) -> Self {
-        let mut rest = n;
-        let mut digit = |base: u64| {
-            let digit = rest % base;
-            rest /= base;
-            digit as usize
-        };
-        let crash = [
-            Crash::Never,
-            Crash::AfterStartRecorded,
-            Crash::AfterSend,
-            Crash::AfterAcknowledgement,
-            Crash::BeforeOutcomeRecorded,
-            Crash::AfterOutcomeRecorded,
-            Crash::AfterFirstLook,
-        ];
-        let wire = [
-            Wire::Whole,
-            Wire::CommandLost,
-            Wire::AcknowledgementLost,
-            Wire::CompletionLost,
-            Wire::CompletionLate,
-            Wire::CompletionTwice,
-        ];
-        let answer = [Answer::Approve, Answer::Decline, Answer::DeclineNumbered, Answer::ApproveSlowly];
-        let hand =
-            [Hand::Nothing, Hand::SameBefore, Hand::SameAfter, Hand::OtherAfter, Hand::EndOfDayAfter, Hand::EndOfDayAndSameAfter];
-        let unheard = [Unheard::Keep, Unheard::Reverse, Unheard::Forget, Unheard::ReverseLate];
-        Self {
-            crash: crash[digit(7)],
-            wire: wire[digit(6)],
-            answer: answer[digit(4)],
-            hand: hand[digit(6)],
-            unheard: unheard[digit(4)],
-            traces: digit(2) == 0,
-            receipts: [0, 1, 5][digit(3)],
-            enquiry: digit(3) as u32,
-            second_guest: digit(2) == 1,
-            staff_errs: digit(2) == 1,
-            in_parts: digit(2) == 1,
-        }
-    }
 }
 
 /// What was seen over many schedules.
@@ -202,6 +118,9 @@ struct World {
     mutant: Option<Mutant>,
     kiosk: Kiosk,
     terminal: Terminal,
+    office: Office,
+    /// Questions to the backend, for a key that is made anew each time.
+    questions: u8,
     disk: Disk,
     now_ms: u64,
     /// What this process will hear.
@@ -219,6 +138,7 @@ fn config(schedule: &Schedule, start: u8) -> Config {
     let mut config = Config { ask_service: false, seed: [start + 1; 32], ..Config::default() };
     config.terminal.by_hand = schedule.hand != Hand::Nothing;
     config.pay.parts = 2;
+    config.pay.gift = true;
     config
 }
 
@@ -246,6 +166,8 @@ impl World {
             schedule,
             mutant,
             terminal,
+            office: Office::with(ON_GIFT[usize::from(schedule.pays == Pays::Gift)]),
+            questions: 0,
             disk,
             now_ms: 1_000,
             coming: Vec::new(),
@@ -274,6 +196,7 @@ impl World {
             self.settle(400_000);
         }
         self.staff();
+        self.settle(100_000);
         self.close_the_day();
         self.disk.flush();
     }
@@ -295,7 +218,11 @@ impl World {
                 self.input(Input::Intent(Intent::StillHere));
             }
         }
-        if self.schedule.in_parts {
+        if self.has_gift() {
+            self.input(Input::Intent(Intent::OpenGift));
+            return self.input(Input::Intent(Intent::GiftCode(Secret("4000123456789012".into()))));
+        }
+        if self.schedule.pays == Pays::TwoCards {
             self.input(Input::Intent(Intent::Parts(2)));
         }
         self.input(Input::Intent(Intent::Pay(Tender::Card)));
@@ -303,12 +230,28 @@ impl World {
 
     /// What the first attempt asks for, and somebody may take by hand as well.
     fn asked(&self) -> Minor {
-        if self.schedule.in_parts { Minor(PRICE.0 / 2) } else { PRICE }
+        if self.schedule.pays == Pays::TwoCards { Minor(PRICE.0 / 2) } else { PRICE }
     }
 
-    /// A guest who pays in parts goes on with the next one at once.
+    fn has_gift(&self) -> bool {
+        matches!(self.schedule.pays, Pays::GiftAndCard | Pays::Gift)
+    }
+
+    /// A guest who pays in parts goes on with the next one at once; one whose gift card is of no use pays by card.
     fn next_part(&mut self) {
-        if self.schedule.in_parts && self.kiosk.snapshot(self.now()).pay == PayView::Part {
+        if self.schedule.pays == Pays::Card {
+            return;
+        }
+        let seen = self.kiosk.snapshot(self.now());
+        let gift = seen.gift_view.as_ref();
+        let useless = gift.is_some_and(|gift| gift.problem.is_some())
+            || matches!(seen.overlay, Some(Overlay::Problem(Problem::GiftRefused | Problem::GiftOffline)));
+        if gift.is_some_and(|gift| gift.balance.is_some()) {
+            self.input(Input::Intent(Intent::UseGift(None)));
+        } else if useless {
+            self.input(Input::Intent(Intent::Dismiss));
+            self.input(Input::Intent(Intent::Pay(Tender::Card)));
+        } else if seen.pay == PayView::Part {
             self.input(Input::Intent(Intent::Pay(Tender::Card)));
         }
     }
@@ -319,11 +262,13 @@ impl World {
         for _ in 0..10_000 {
             let tick = self.kiosk.snapshot(self.now()).next_tick_ms.map(|due| due.max(self.now_ms));
             let coming = self.coming.iter().map(|(at, _)| *at).min();
-            let Some(next) = [tick, coming, self.terminal.next_ms()].into_iter().flatten().min().filter(|at| *at <= until) else {
+            let times = [tick, coming, self.terminal.next_ms(), self.office.next_ms()];
+            let Some(next) = times.into_iter().flatten().min().filter(|at| *at <= until) else {
                 break;
             };
             self.now_ms = self.now_ms.max(next);
             self.terminal.advance(self.now_ms);
+            self.office.advance(self.now_ms);
             if let Some(at) = self.coming.iter().position(|(at, _)| *at <= self.now_ms) {
                 let (_, event) = self.coming.remove(at);
                 self.hear(event);
@@ -331,7 +276,11 @@ impl World {
                 self.input(Input::Tick);
             }
             self.next_part();
-            let waiting = !self.kiosk.payments().is_busy() && self.coming.is_empty() && self.terminal.idle();
+            let waiting = !self.kiosk.payments().is_busy()
+                && !self.kiosk.waits_for_accounts()
+                && self.office.next_ms().is_none()
+                && self.coming.is_empty()
+                && self.terminal.idle();
             if waiting && for_ms > 200_000 && self.kiosk.snapshot(self.now()).stage == Stage::Attract {
                 return;
             }
@@ -346,8 +295,12 @@ impl World {
         if ends && self.dies(Crash::BeforeOutcomeRecorded) {
             return self.restart();
         }
+        let held = matches!(event, DeviceEvent::Account { answer: AccountAnswer::Held, .. });
         self.input(Input::Device(event));
-        if (ends && self.dies(Crash::AfterOutcomeRecorded)) || (acknowledges && self.dies(Crash::AfterAcknowledgement)) {
+        if (held && self.dies(Crash::AfterHeld))
+            || (ends && self.dies(Crash::AfterOutcomeRecorded))
+            || (acknowledges && self.dies(Crash::AfterAcknowledgement))
+        {
             self.restart();
         }
     }
@@ -411,7 +364,42 @@ impl World {
                         return self.restart();
                     }
                 }
+                Effect::Account { attempt, ask } => {
+                    let here = match ask {
+                        AccountAsk::Hold { .. } => Some(Crash::AfterHoldSent),
+                        AccountAsk::Capture => Some(Crash::AfterCaptureSent),
+                        _ => None,
+                    };
+                    self.ask(attempt, &ask);
+                    if here.is_some_and(|here| self.dies(here)) {
+                        return self.restart();
+                    }
+                }
                 _ => {}
+            }
+        }
+    }
+
+    /// A question to the backend, with the faults of the schedule.
+    fn ask(&mut self, attempt: Id, ask: &AccountAsk) {
+        self.questions = self.questions.wrapping_add(1);
+        let anew = self.mutant == Some(Mutant::NewKeyForEachQuestion) && !matches!(ask, AccountAsk::Look { .. });
+        let key = if anew { Id([self.questions; 16]) } else { attempt };
+        let now = self.now_ms;
+        let way = self.office.way(self.schedule.office, key, ask, now);
+        let silent = DeviceEvent::Account { attempt, answer: AccountAnswer::Silent };
+        if way == Way::Unheard {
+            return self.coming.push((now + 5_000, silent));
+        }
+        let answer = self.office.hear(key, ask, now);
+        let said = DeviceEvent::Account { attempt, answer };
+        if way == Way::Unanswered {
+            // It comes in the end, when nobody waits for it any more.
+            self.coming.extend([(now + 5_000, silent), (now + 9_000, said)]);
+        } else {
+            self.coming.push((now + 50, said.clone()));
+            if !self.schedule.traces {
+                self.coming.push((now + 60, said));
             }
         }
     }
@@ -540,90 +528,6 @@ impl World {
         let comparison = close::compare(&entries, &totals);
         let effects = self.kiosk.compared(self.now(), &comparison, "1002");
         self.carry_out(effects);
-    }
-
-    fn judge(&self) -> Result<(), String> {
-        if self.sent_twice {
-            return Err("an attempt was sent twice".into());
-        }
-        let mut charged: BTreeMap<Id, Minor> = BTreeMap::new();
-        for charge in self.terminal.books.iter().filter(|entry| entry.by.is_some() && !entry.reversed) {
-            let attempt = charge.by.unwrap_or_default();
-            let Some((fact, state)) = self.disk.attempts.get(&attempt) else {
-                return Err("charged, and no attempt is on disk".into());
-            };
-            let of_order = charged.entry(fact.order).or_default();
-            *of_order += charge.amount;
-            if self.terminal.books.iter().filter(|entry| entry.by == Some(attempt) && !entry.reversed).count() > 1
-                || *of_order > PRICE
-            {
-                return Err("an order was charged twice".into());
-            }
-            let said = fact.outcome.as_deref() != Some("not_charged") && fact.outcome.as_deref() != Some("enquiry_not_charged");
-            let recorded = match state {
-                State::Approved => true,
-                State::Resolved => said,
-                // Staff have been through all that is open: this one was forgotten.
-                State::Started | State::Unknown | State::Declined => false,
-            };
-            if !recorded && !self.has_task(attempt) {
-                return Err(format!("charged, recorded as {state:?} {:?}, and nobody's task", fact.outcome));
-            }
-        }
-        self.judge_orders()?;
-        self.judge_parts(&charged)?;
-        self.judge_receipts()
-    }
-
-    fn judge_orders(&self) -> Result<(), String> {
-        for order in &self.disk.received {
-            let attempts: Vec<_> = self.disk.attempts.values().filter(|(fact, _)| fact.order == *order).collect();
-            let came = attempts.iter().filter_map(|(fact, _)| self.terminal.charged(fact.attempt));
-            let paid = came.map(|entry| entry.amount).sum::<Minor>() == PRICE;
-            let task = attempts.iter().any(|(fact, _)| self.has_task(fact.attempt));
-            let said = attempts.iter().any(|(fact, _)| fact.outcome.as_deref() == Some("charged"));
-            // Its error is hidden in the sum by a sale of the same amount.
-            let hidden = said && matches!(self.schedule.hand, Hand::SameBefore | Hand::SameAfter | Hand::EndOfDayAndSameAfter);
-            if !paid && !task && !hidden {
-                return Err("made, not charged, and nobody's task".into());
-            }
-        }
-        Ok(())
-    }
-
-    /// What was taken for an order that nobody makes waits for a person who has been told.
-    fn judge_parts(&self, charged: &BTreeMap<Id, Minor>) -> Result<(), String> {
-        // What a person has said wrongly is the day's comparison's business.
-        if !self.schedule.in_parts || self.schedule.staff_errs {
-            return Ok(());
-        }
-        for order in charged.keys().filter(|order| !self.disk.received.contains(order)) {
-            let of = |subject: &Id| self.disk.attempts.get(subject).is_some_and(|(fact, _)| fact.order == *order);
-            if !self.disk.tasks.iter().any(|(_, subject)| of(subject)) {
-                return Err("a part was taken, the order is not made, and nobody was told".into());
-            }
-        }
-        Ok(())
-    }
-
-    fn judge_receipts(&self) -> Result<(), String> {
-        let mut held = BTreeSet::new();
-        for (fact, _) in self.disk.attempts.values() {
-            let (Some(number), Some(period)) = (fact.reference, fact.trail.period) else { continue };
-            if !held.insert((period, number)) {
-                return Err("a receipt settles two payments".into());
-            }
-            let own = |entry: &&terminal::Entry| entry.by == Some(fact.attempt) && entry.number == number;
-            let machine = fact.outcome.as_deref() != Some("charged");
-            if machine && self.terminal.books.iter().find(own).is_none() {
-                return Err(format!("settled by receipt {number}, which is another's"));
-            }
-        }
-        Ok(())
-    }
-
-    fn has_task(&self, attempt: Id) -> bool {
-        self.disk.tasks.iter().any(|(_, subject)| *subject == attempt)
     }
 }
 

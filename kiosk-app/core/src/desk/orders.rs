@@ -112,7 +112,7 @@ impl Desk {
         let Some(order) = self.order.clone() else { return };
         let unknown = turn.payments.unresolved().any(|unresolved| unresolved.fact.order == order.order);
         let running = turn.payments.running().is_some_and(|fact| fact.order == order.order);
-        if order.state != SoldState::Unpaid || unknown || running {
+        if order.state != SoldState::Unpaid || unknown || running || turn.accounts.is_open_for(order.order) {
             self.notice = Some(Notice::NotNow);
             return;
         }
@@ -167,8 +167,9 @@ impl Desk {
         let exact = due(&order);
         let due = turn.config.pay.in_cash(exact, turn.catalogue.currency);
         let unknown = turn.payments.unresolved().any(|unresolved| unresolved.fact.order == order.order);
+        let at_account = turn.accounts.is_open_for(order.order);
         self.notice = match () {
-            () if order.state != SoldState::Unpaid || exact == Minor::ZERO || unknown => Some(Notice::NotNow),
+            () if order.state != SoldState::Unpaid || exact == Minor::ZERO || unknown || at_account => Some(Notice::NotNow),
             () if !self.till.takes_cash() => Some(Notice::NoShift),
             () if given < due => Some(Notice::TooLittle),
             () => None,

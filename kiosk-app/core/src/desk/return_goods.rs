@@ -6,6 +6,7 @@
 
 use super::{Desk, DeskPage, Notice, Reason, RefundBegun, RefundView, book::at_terminal};
 use crate::{
+    accounts::is_account,
     basket::TaxAmount,
     effect::Effect,
     event::{Event, PaymentFact},
@@ -194,7 +195,9 @@ impl Desk {
                     return self.send(turn, Command::Reverse { amount: back.amount, receipt }, back, detail);
                 }
                 Way::Card => return self.send(turn, Command::Refund { amount: back.amount }, back, detail),
-                // What came from an account is given back in cash until accounts take refunds here.
+                Way::Account if is_account(back.tender) => {
+                    return self.send(turn, Command::Refund { amount: back.amount }, back, detail);
+                }
                 Way::Account => return self.stop(Notice::TerminalDeclined, true),
             }
         }
@@ -242,7 +245,11 @@ impl Desk {
             lines: pieces(&run.picks),
             staff: self.staff(),
         };
-        let Some(attempt) = turn.command(new) else { return self.stop(Notice::TerminalBusy, true) };
+        let begun = match back.way {
+            Way::Account => turn.account_refund(back.tender, new),
+            _ => turn.command(new),
+        };
+        let Some(attempt) = begun else { return self.stop(Notice::TerminalBusy, true) };
         if let Some(begun) = self.begun(attempt, back.amount, detail).filter(|_| !self.cancels()) {
             turn.event(Event::RefundBegun(begun.into()));
         }

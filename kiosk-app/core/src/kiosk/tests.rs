@@ -17,7 +17,7 @@ const PROBLEM: Option<Overlay> = Some(Overlay::Problem(Problem::CannotRecord));
 
 fn open_attempt(unknown: bool) -> OpenAttempt {
     let fact = PaymentFact::card(Id([1; 16]), Id([2; 16]), Id([3; 16]), Minor(750));
-    OpenAttempt { fact, visit: Some(Id([4; 16])), number: "A-16".into(), unknown }
+    OpenAttempt { fact, visit: Some(Id([4; 16])), number: "A-16".into(), unknown, placed: true }
 }
 
 fn found(open: impl IntoIterator<Item = OpenAttempt>) -> Restored {

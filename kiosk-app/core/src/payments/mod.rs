@@ -24,6 +24,7 @@ pub(crate) mod parts;
 mod tests;
 
 use crate::{
+    accounts::AccountRefusal,
     config::TerminalLimits,
     device::Consent,
     effect::Who,
@@ -73,6 +74,8 @@ pub struct OpenAttempt {
     pub number: String,
     /// True where `PaymentUnknown` is already recorded.
     pub unknown: bool,
+    /// True while its order is neither made nor cancelled.
+    pub placed: bool,
 }
 
 /// What the disk knows about money at start.
@@ -170,6 +173,10 @@ pub(crate) enum How {
     },
     /// The terminal was asked and cannot tell: a person must.
     Left,
+    /// Set aside at the backend, and not taken yet.
+    Held,
+    /// The backend set nothing aside, or has lost it; `None` where it does not answer.
+    AccountRefused(Option<AccountRefusal>),
     /// Approved after it had become unknown.
     ApprovedLate(TerminalReceipt),
     /// Approved after it had been declined, or again with another amount: listed for a person, moves nothing.
@@ -259,6 +266,11 @@ impl Payments {
             State::Declined | State::Settled | State::Contradicted { .. } => false,
         };
         self.attempts.iter().any(busy) || self.unresolved().count() >= UNRESOLVED_MAX
+    }
+
+    /// True where an attempt for this order runs, or is not settled.
+    pub(crate) fn is_open_for(&self, order: Id) -> bool {
+        self.running().is_some_and(|fact| fact.order == order) || self.unresolved().any(|open| open.fact.order == order)
     }
 
     /// When something is due, by `Now::mono_ms`.

@@ -47,6 +47,11 @@ impl Payments {
         self.parts.push(OrderInParts { order, due, taken: Vec::new() });
     }
 
+    /// What is to be paid of such an order, and what has been taken.
+    pub(crate) fn stands_at(&self, order: Id) -> Option<(Minor, Minor)> {
+        self.parts.iter().find(|known| known.order == order).map(|known| (known.due, known.taken()))
+    }
+
     /// What was known of such orders before the start.
     pub(crate) fn restore_parts(&mut self, parts: Vec<OrderInParts>) {
         self.parts = parts;
@@ -63,6 +68,12 @@ impl Payments {
                 order.taken.push((settled.attempt, settled.amount));
             }
             CommandKind::Reverse if moved => order.taken.retain(|(attempt, _)| Some(*attempt) != settled.original),
+            CommandKind::Refund if moved => {
+                if let Some((_, left)) = order.taken.iter_mut().find(|(attempt, _)| Some(*attempt) == settled.original) {
+                    *left -= settled.amount;
+                }
+                order.taken.retain(|(_, left)| *left > Minor::ZERO);
+            }
             _ => {}
         }
         let (taken, due) = (order.taken(), order.due);

@@ -113,12 +113,12 @@ fn an_approval_of_another_amount_is_unknown() {
 #[test]
 fn what_is_found_at_start_counts_as_sent() {
     let mut payments = Payments::new(LIMITS);
-    let open = OpenAttempt { fact: fact(1), visit: Some(id(9)), number: "A-1".into(), unknown: false };
+    let open = OpenAttempt { fact: fact(1), visit: Some(id(9)), number: "A-1".into(), unknown: false, placed: true };
     let settled = payments.found(open.clone(), "en").unwrap();
     assert!(matches!(settled.events[0], Event::PaymentUnknown(_)));
     assert_eq!(settled.who.visit, Some(id(9)));
     assert_eq!(payments.found(open, "en"), None, "once");
-    let known = OpenAttempt { fact: fact(2), visit: None, number: "A-2".into(), unknown: true };
+    let known = OpenAttempt { fact: fact(2), visit: None, number: "A-2".into(), unknown: true, placed: true };
     assert_eq!(payments.found(known, "en"), None, "already recorded");
     assert_eq!(payments.unresolved().count(), 2);
     assert_eq!(payments.begin(fact(1), Who::default(), at(0)), Err(Busy));

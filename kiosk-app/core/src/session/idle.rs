@@ -23,6 +23,7 @@ impl Session {
         if self.gives_next() {
             self.give_back(turn);
         }
+        self.gift_overdue(turn);
         self.tick_time(turn);
         if due(self.silence_until_ms(turn.config)) {
             self.silence(turn);
@@ -38,6 +39,7 @@ impl Session {
         let timers = [
             self.lookup_until_ms(),
             self.notice_until_ms,
+            self.gift_until_ms(),
             self.attract_reset_ms,
             self.silence_until_ms(config),
             self.fitness.next_tick_ms(),

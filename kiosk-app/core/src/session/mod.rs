@@ -20,6 +20,7 @@ mod browse;
 mod by_hand;
 mod consent;
 mod fitness;
+mod gift;
 mod identify;
 mod idle;
 mod item;
@@ -52,6 +53,7 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 use parts::Part;
 
 pub use fitness::{AskTime, SETTLE_MS, TELL_EVERY_MS};
+pub use gift::GiftView;
 
 /// What goes into [`crate::Kiosk::step`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +101,8 @@ pub enum Overlay {
     Privacy,
     /// A question about being known.
     Ask(Question),
+    /// A gift card's number is asked for, or its balance shown.
+    Gift,
     /// 'Forget me?'
     ConfirmForget,
     /// 'You are forgotten.'
@@ -118,6 +122,8 @@ pub struct PartView {
     pub taken: Minor,
     /// What nobody knows about yet.
     pub unknown: Minor,
+    /// How much of that gift cards pay: set aside, or taken.
+    pub gift: Minor,
 }
 
 /// A tip that is offered.
@@ -236,6 +242,10 @@ pub struct Snapshot {
     pub parts: u8,
     /// How far those are, once the order is placed.
     pub part: Option<PartView>,
+    /// True where gift cards are taken. Offline they are refused with a word.
+    pub gift: bool,
+    /// The gift card that is being looked at.
+    pub gift_view: Option<GiftView>,
     /// What is to be paid: the basket or the placed order, with its tip.
     pub to_pay: Minor,
     /// What is left of it, where that is paid in coins.
@@ -327,6 +337,8 @@ struct Visit {
     avoid: Vec<Allergen>,
     pay: PayView,
     order: Option<Order>,
+    /// The gift card that is being looked at.
+    gift: gift::Looking,
     masked: String,
     rated: Option<u8>,
     prints: u32,
@@ -347,6 +359,8 @@ struct Order {
     giving: Option<(Id, Id)>,
     /// The next part goes back with the next tick.
     gives_next: bool,
+    /// What is set aside is being taken, and the counter takes the rest.
+    to_counter: bool,
 }
 
 /// A card that is being looked up.
@@ -435,7 +449,8 @@ impl Session {
             | DeviceEvent::CardStep(_)
             | DeviceEvent::Badges(_) => {}
             // Settled by the payments first.
-            DeviceEvent::CommandEnded { .. }
+            DeviceEvent::Account { .. }
+            | DeviceEvent::CommandEnded { .. }
             | DeviceEvent::CommandAcknowledged { .. }
             | DeviceEvent::Enquired { .. }
             | DeviceEvent::Slips { .. }

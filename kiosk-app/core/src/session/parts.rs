@@ -6,12 +6,13 @@
 
 use super::{Order, PartView, PayView, Session, turn::Turn};
 use crate::{
+    accounts::is_account,
     effect::Signal,
     event::{Event, Stage},
     ids::Id,
     kiosk::open_parts,
     money::{Minor, allocate},
-    payments::NewCommand,
+    payments::{NewCommand, Tender},
     terminal::Command,
 };
 use alloc::{string::String, vec};
@@ -21,6 +22,7 @@ use alloc::{string::String, vec};
 pub(super) struct Part {
     pub(super) attempt: Id,
     pub(super) payment: Id,
+    pub(super) tender: Tender,
     pub(super) amount: Minor,
     pub(super) state: PartState,
 }
@@ -29,6 +31,8 @@ pub(super) struct Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PartState {
     Running,
+    /// Set aside on a gift card.
+    Held,
     /// With the terminal's receipt number, 0 for none.
     Taken(u32),
     Unknown,
@@ -41,6 +45,11 @@ impl Order {
 
     pub(super) fn taken(&self) -> Minor {
         self.sum(|state| matches!(state, PartState::Taken(_)))
+    }
+
+    /// What is set aside and not taken yet.
+    pub(super) fn held(&self) -> Minor {
+        self.sum(|state| state == PartState::Held)
     }
 
     pub(super) fn unknown(&self) -> Minor {
@@ -58,7 +67,17 @@ impl Order {
 
     /// What the next part is over: an equal share of what is open.
     pub(super) fn next_part(&self) -> Minor {
-        share(self.open(), usize::from(self.of).saturating_sub(self.parts.len()))
+        share(self.open(), usize::from(self.of).saturating_sub(self.cards()))
+    }
+
+    /// Parts by card; a gift card is none of the equal parts.
+    fn cards(&self) -> usize {
+        self.parts.iter().filter(|part| part.tender == Tender::Card).count()
+    }
+
+    /// True where it is paid by more than one attempt, or may be.
+    pub(super) fn is_split(&self) -> bool {
+        self.of > 1 || self.parts.iter().any(|part| part.amount < self.placed.to_pay() || is_account(part.tender))
     }
 
     pub(super) fn mark(&mut self, attempt: Id, state: PartState) {
@@ -73,14 +92,18 @@ impl Order {
 
     pub(super) fn part_view(&self) -> Option<PartView> {
         let running = self.parts.iter().position(|part| part.state == PartState::Running);
-        let at = running.unwrap_or(self.parts.len());
+        let at = match running {
+            Some(at) => self.parts.iter().take(at).filter(|part| part.tender == Tender::Card).count(),
+            None => self.cards(),
+        };
         let amount = running.and_then(|at| self.parts.get(at)).map_or_else(|| self.next_part(), |part| part.amount);
-        (self.of > 1).then(|| PartView {
+        self.is_split().then(|| PartView {
             number: u8::try_from(at + 1).unwrap_or(u8::MAX).min(self.of),
             of: self.of,
             amount,
-            taken: self.taken(),
+            taken: self.taken() + self.held(),
             unknown: self.unknown(),
+            gift: self.parts.iter().filter(|part| is_account(part.tender)).map(|part| part.amount).sum(),
         })
     }
 }
@@ -107,7 +130,7 @@ impl Session {
     /// True where something of the order has been taken, or may have been.
     pub(super) fn is_partly_paid(&self) -> bool {
         let order = self.visit.as_deref().and_then(|visit| visit.order.as_ref());
-        order.is_some_and(|order| order.taken() + order.unknown() > Minor::ZERO)
+        order.is_some_and(|order| order.taken() + order.held() + order.unknown() > Minor::ZERO)
     }
 
     /// Shows how far the parts are, where the terminal does not work on one.
@@ -123,6 +146,7 @@ impl Session {
 
     /// The guest does not go on: what was taken goes back.
     pub(super) fn give_back(&mut self, turn: &mut Turn<'_>) {
+        self.put_back_holds(turn);
         let Some(order) = self.placed_order() else { return };
         order.gives_next = false;
         let part = order.parts.iter().find_map(|part| match part.state {

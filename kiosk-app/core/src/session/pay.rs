@@ -39,25 +39,36 @@ impl Session {
     }
 
     pub(super) fn pay(&mut self, turn: &mut Turn<'_>, tender: Tender) {
-        let Some(visit) = self.visit.as_deref() else { return };
-        let ready = match self.stage {
+        if self.may_pay(turn) {
+            self.sell(turn, tender);
+        }
+    }
+
+    /// True where the guest may choose how to pay.
+    pub(super) fn may_pay(&self, turn: &Turn<'_>) -> bool {
+        let Some(visit) = self.visit.as_deref() else { return false };
+        match self.stage {
             Stage::Basket | Stage::Checkout => {
                 !visit.basket.lines.is_empty() && self.shown_overlay(turn.config.ask_service) != Some(Overlay::Service)
             }
             Stage::Paying => matches!(visit.pay, PayView::Declined { .. } | PayView::TerminalLost | PayView::Part),
             _ => false,
-        };
-        if ready {
-            self.sell(turn, tender);
         }
     }
 
     /// Sells what is in the basket, or takes another try at the order already placed.
     pub(super) fn sell(&mut self, turn: &mut Turn<'_>, tender: Tender) {
+        self.sell_part(turn, tender, None);
+    }
+
+    /// The same, and at most so much of it.
+    pub(super) fn sell_part(&mut self, turn: &mut Turn<'_>, tender: Tender, most: Option<Minor>) {
         let Some(visit) = self.visit.as_deref() else { return };
         let tip = visit.tip_amount(&turn.config.pay);
         let first = share(visit.priced.total + tip, usize::from(visit.parts));
-        let total = visit.order.as_ref().map_or(first, |order| order.next_part());
+        let open = visit.order.as_ref().map_or(visit.priced.total + tip, |order| order.open());
+        let next = visit.order.as_ref().map_or(first, |order| order.next_part());
+        let total = most.map_or(next, |most| most.min(open));
         let at_counter = match tender {
             Tender::Card => false,
             Tender::Cash if turn.config.pay.counter => true,
@@ -77,6 +88,10 @@ impl Session {
         if charges && total > turn.config.terminal.amount_max {
             return self.call_person(turn);
         }
+        if at_counter && self.takes_holds(turn) {
+            return;
+        }
+        let Some(visit) = self.visit.as_deref() else { return };
         let undo = SaleUndo { stage: self.stage, pay: visit.pay, placed: visit.order.is_none(), attempt: None };
         let before = turn.events.len();
         self.place(turn);
@@ -97,7 +112,7 @@ impl Session {
     }
 
     /// Places the order, unless it is placed.
-    fn place(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn place(&mut self, turn: &mut Turn<'_>) {
         let Some(visit) = self.visit.as_deref_mut().filter(|v| v.order.is_none()) else { return };
         let (number, business_date) = turn.counter.next(turn.now, turn.config.day_turn_min, turn.config.device);
         let placed = PlacedOrder {
@@ -120,6 +135,7 @@ impl Session {
             parts: Vec::new(),
             giving: None,
             gives_next: false,
+            to_counter: false,
         });
     }
 
@@ -128,12 +144,13 @@ impl Session {
         let who = self.who(turn.catalogue);
         let order = self.placed_order()?;
         // One payment for an order in one; each part is a payment of its own.
-        let payment = if order.of > 1 { turn.ids.next(turn.now) } else { order.payment };
+        let split = order.is_split() || amount < order.placed.to_pay();
+        let payment = if split { turn.ids.next(turn.now) } else { order.payment };
         let fact = PaymentFact::card(payment, order.placed.order, turn.ids.next(turn.now), amount);
         let attempt = fact.attempt;
         let fact = turn.payments.begin(fact, who, turn.now).ok()?;
-        order.parts.push(Part { attempt, payment, amount, state: PartState::Running });
-        if order.of > 1 {
+        order.parts.push(Part { attempt, payment, tender: Tender::Card, amount, state: PartState::Running });
+        if split {
             turn.payments.in_parts(order.placed.order, order.placed.to_pay());
         }
         turn.event(Event::PaymentStarted(fact));
@@ -258,6 +275,8 @@ impl Session {
                 turn.signal(Signal::CallStaff);
             }
             How::Contradicted => self.contradicted(turn),
+            How::Held => self.held(turn),
+            How::AccountRefused(why) => self.account_refused(turn, why),
             How::Closed | How::Totals(_) | How::Heard => {}
         }
     }
@@ -268,7 +287,8 @@ impl Session {
         match how {
             How::Approved(receipt) | How::ApprovedLate(receipt) => order.mark(attempt, PartState::Taken(receipt.number)),
             How::Charged => order.mark(attempt, PartState::Taken(reference.unwrap_or(0))),
-            How::Declined { .. } | How::NotSent | How::NotCharged => order.drop_part(attempt),
+            How::Declined { .. } | How::NotSent | How::NotCharged | How::AccountRefused(_) => order.drop_part(attempt),
+            How::Held => order.mark(attempt, PartState::Held),
             How::Unknown { .. } | How::Left | How::Contradicted => order.mark(attempt, PartState::Unknown),
             How::Closed | How::Totals(_) | How::Heard => {}
         }
@@ -277,8 +297,11 @@ impl Session {
     /// Money has come: all of it, or a part.
     fn taken(&mut self, turn: &mut Turn<'_>) {
         let Some(order) = self.placed_order() else { return };
-        if order.of <= 1 || order.is_covered() {
+        if !order.is_split() || order.is_covered() {
             return self.sold(turn, PayView::Approved);
+        }
+        if self.goes_on_with_holds(turn) {
+            return;
         }
         self.alive(turn);
         self.show_parts();
@@ -313,7 +336,7 @@ impl Session {
     }
 
     /// The order is taken: to be made now, or once the counter has the money.
-    fn sold(&mut self, turn: &mut Turn<'_>, pay: PayView) {
+    pub(super) fn sold(&mut self, turn: &mut Turn<'_>, pay: PayView) {
         self.alive(turn);
         self.set_pay(pay);
         self.close_overlay();
@@ -321,13 +344,13 @@ impl Session {
         let total = order.placed.to_pay();
         if pay == PayView::Approved {
             turn.event(Event::OrderProgressed { order: order.placed.order, state: Progress::Received });
-            if total > Minor::ZERO && order.of <= 1 {
+            if total > Minor::ZERO && !order.is_split() {
                 order.paid = vec![(Tender::Card, total)];
             }
         }
-        if order.of > 1 {
+        if order.is_split() {
             let taken = order.parts.iter().filter(|part| matches!(part.state, PartState::Taken(_)));
-            order.paid = taken.map(|part| (Tender::Card, part.amount)).collect();
+            order.paid = taken.map(|part| (part.tender, part.amount)).collect();
         }
         self.go(turn, Stage::Done);
         self.print(turn);

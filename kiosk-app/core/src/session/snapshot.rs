@@ -50,11 +50,15 @@ impl Session {
             parts_max: if visit.order.is_none() { pay.parts } else { 0 },
             parts: visit.parts,
             part: visit.order.as_ref().and_then(|order| order.part_view()),
+            gift: pay.gift,
+            gift_view: self.gift_view(pay),
             tips: visit.tips(pay),
             tip: visit.tip,
             to_pay,
-            to_pay_in_cash: pay
-                .in_cash(to_pay - visit.order.as_ref().map_or(Minor::ZERO, |order| order.taken()), catalogue.currency),
+            to_pay_in_cash: pay.in_cash(
+                to_pay - visit.order.as_ref().map_or(Minor::ZERO, |order| order.taken() + order.held()),
+                catalogue.currency,
+            ),
             instalments: pay.instalments.as_ref().map(|offer| offer.quotes(to_pay)).unwrap_or_default(),
             ..blank
         }

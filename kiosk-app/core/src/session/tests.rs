@@ -15,6 +15,7 @@ use crate::{
 mod browsing;
 mod consent;
 mod fitness;
+mod gift;
 mod identity;
 mod money;
 mod parts;

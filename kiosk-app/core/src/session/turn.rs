@@ -2,6 +2,7 @@
 
 use super::PayView;
 use crate::{
+    accounts::Accounts,
     catalogue::Catalogue,
     config::Config,
     effect::{Effect, Signal, Who},
@@ -9,7 +10,8 @@ use crate::{
     ids::{Id, IdMaker},
     now::Now,
     number::OrderCounter,
-    payments::{NewCommand, Payments},
+    payments::{NewCommand, Payments, Tender},
+    terminal::CommandKind,
 };
 use alloc::vec::Vec;
 
@@ -21,6 +23,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) catalogue: &'a Catalogue,
     pub(crate) ids: &'a mut IdMaker,
     pub(crate) payments: &'a mut Payments,
+    pub(crate) accounts: &'a mut Accounts,
     pub(crate) counter: &'a mut OrderCounter,
     /// False while the disk takes nothing: then no visit and no sale begins.
     pub(crate) can_record: bool,
@@ -89,6 +92,28 @@ impl Turn<'_> {
         let fact = self.payments.begin(fact, Who::default(), self.now).ok()?;
         self.event(Event::PaymentStarted(fact));
         self.effect(Effect::Command { attempt, command });
+        self.undo = Undo::Command(attempt);
+        Some(attempt)
+    }
+
+    /// Begins to give back what came from an account, as [`Turn::command`] does at the terminal.
+    pub(crate) fn account_refund(&mut self, tender: Tender, new: NewCommand) -> Option<Id> {
+        if !self.can_record {
+            return None;
+        }
+        let attempt = self.ids.next(self.now);
+        let NewCommand { command, payment, order, original, lines, staff } = new;
+        let fact = PaymentFact {
+            tender,
+            kind: CommandKind::Refund,
+            original,
+            lines,
+            staff: Some(staff).filter(|staff| !staff.is_empty()),
+            ..PaymentFact::card(payment, order, attempt, command.amount())
+        };
+        let (fact, ask) = self.accounts.refund(fact, self.now).ok()?;
+        self.event(Event::PaymentStarted(fact));
+        self.effect(Effect::Account { attempt, ask });
         self.undo = Undo::Command(attempt);
         Some(attempt)
     }

@@ -79,6 +79,10 @@ impl Session {
             Intent::Tip(tip) => self.choose_tip(&turn.config.pay, tip),
             Intent::Parts(parts) => self.choose_parts(turn.config.pay.parts, parts),
             Intent::Pay(tender) => self.pay(turn, tender),
+            Intent::OpenGift => self.open_gift(turn),
+            Intent::GiftCode(text) => self.look_at_gift(turn, &text.0),
+            Intent::UseGift(most) => self.use_gift(turn, most),
+            Intent::PayAmount(amount) => self.pay_amount(turn, amount),
             Intent::CancelPayment => self.cancel_payment(turn),
             Intent::Rate(score) => self.rate(turn, score),
             Intent::PrintReceipt => self.print_again(turn),
@@ -114,7 +118,8 @@ impl Session {
         };
         match (shown, intent) {
             (_, Intent::Touched) if !only_closes => {}
-            (Some(Overlay::ConfirmStartOver), Intent::StartOver)
+            (Some(Overlay::Gift), Intent::GiftCode(_) | Intent::UseGift(_) | Intent::Touched)
+            | (Some(Overlay::ConfirmStartOver), Intent::StartOver)
             | (Some(Overlay::Ask(_)), Intent::Agree(_))
             | (Some(Overlay::ConfirmForget), Intent::ForgetMe) => {}
             // Whoever goes on without an answer has answered.
@@ -381,6 +386,7 @@ impl Visit {
             avoid: Vec::new(),
             pay: PayView::None,
             order: None,
+            gift: super::gift::Looking::default(),
             masked: String::new(),
             rated: None,
             prints: 0,

@@ -1,6 +1,7 @@
 //! Adapters: one named thread a device. What the loop wants done goes in by a small bounded queue and never blocks the
 //! loop; what hardware says comes back as [`DeviceEvent`]s and waits for room, so that the end of a payment is not lost.
 
+mod accounts;
 mod backend;
 mod board;
 mod cards;
@@ -12,6 +13,7 @@ mod printer;
 mod reader;
 mod terminal;
 
+pub(crate) use accounts::{Office, agent_at};
 pub(crate) use backend::Look;
 pub(crate) use cards::CardDesk;
 pub(crate) use desk::DeskSide;
@@ -30,7 +32,7 @@ use crate::{
 use board::BoardHand;
 use identify::IdentifyHand;
 use kiosk_core::{
-    Command, Currency, DeviceEvent, Id, Paper, Signal,
+    AccountAsk, Command, Currency, DeviceEvent, Id, Paper, Signal,
     device::{DeviceKind, Health},
 };
 use kiosk_devices::{DrawerPin, FinancialRequest, Grace, PaymentTerminal, Peripherals, ReceiptPrinter, TagReader};
@@ -121,6 +123,8 @@ pub(crate) struct Fitted {
     /// The device that signs receipts.
     pub(crate) fiscal: Option<FiscalSide>,
     pub(crate) keys: Option<KeyAsker>,
+    /// Who is asked about gift cards.
+    pub(crate) accounts: Option<Office>,
 }
 
 /// The currency that the terminal is asked for; it changes with the catalogue.
@@ -133,6 +137,7 @@ pub(crate) struct Hands {
     board: Option<BoardHand>,
     identify: Option<IdentifyHand>,
     desk: Option<desk::DeskHand>,
+    accounts: Option<accounts::AccountHand>,
     clock: Option<Arc<dyn Clock>>,
     currency: SharedCurrency,
 }
@@ -142,7 +147,8 @@ impl Hands {
     /// nobody is sent to it.
     pub(crate) fn start(fitted: Fitted, wires: &Wires, currency: SharedCurrency) -> std::io::Result<Self> {
         let clock = fitted.clock;
-        let mut hands = Self { terminal: None, printer: None, board: None, identify: None, desk: None, clock, currency };
+        let mut hands =
+            Self { terminal: None, printer: None, board: None, identify: None, desk: None, accounts: None, clock, currency };
         if let Some(asker) = fitted.keys {
             keys::start(asker, wires.clone())?;
         }
@@ -171,6 +177,10 @@ impl Hands {
         if let Some(asking) = fitted.agent {
             let (hand, _) = identify::start(asking, wires.clone())?;
             hands.identify = Some(hand);
+        }
+        if let Some(office) = fitted.accounts {
+            let (hand, _) = accounts::start(office, wires.clone())?;
+            hands.accounts = Some(hand);
         }
         if let Some(side) = fitted.desk {
             let (hand, _) = desk::start(side, wires.clone())?;
@@ -209,6 +219,13 @@ impl Ports for Hands {
     fn identify(&mut self, token: String) {
         if let Some(hand) = &self.identify {
             hand.identify(token);
+        }
+    }
+
+    fn account(&mut self, attempt: Id, ask: AccountAsk) {
+        let currency = *self.currency.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hand) = &self.accounts {
+            hand.ask(attempt, ask, currency);
         }
     }
 

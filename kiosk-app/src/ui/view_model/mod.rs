@@ -17,7 +17,7 @@ mod team;
 pub use item::{Ask, Asking, ItemView, OptionView, QuestionView};
 pub use menu::{ArticleView, MenuView, TabView};
 pub use order::{BasketView, LineView};
-pub use pay::{DoneView, PayStep, PayView};
+pub use pay::{DoneView, GiftSheet, PayStep, PayView};
 
 use crate::ui::words::{self, LocalTime, Tongue};
 use kiosk_content::Shop;
@@ -111,6 +111,8 @@ pub struct ViewModel {
     pub basket: BasketView,
     /// Which ways to pay there are.
     pub checkout: CheckoutView,
+    /// A gift card that is looked at.
+    pub gift: GiftSheet,
     /// While money moves.
     pub pay: PayView,
     /// It is ordered.
@@ -199,6 +201,8 @@ pub struct CheckoutView {
     pub card: bool,
     /// The counter takes money.
     pub counter: bool,
+    /// Gift cards are taken.
+    pub gift: bool,
     /// Tips beside 'no tip': '10 %' and what it comes to (empty where the amount is all there is), and whether it is chosen.
     pub tips: Vec<(String, String, bool)>,
     /// 'No tip' is chosen.
@@ -253,6 +257,7 @@ pub enum Over {
     Ask,
     ConfirmForget,
     Forgotten,
+    Gift,
 }
 
 impl Scene<'_> {
@@ -275,6 +280,7 @@ impl Scene<'_> {
             item: item::view(self),
             basket: order::view(self),
             checkout: self.checkout(),
+            gift: pay::gift(self),
             pay: pay::view(self),
             done: pay::done(self),
             privacy: self.privacy(),
@@ -300,6 +306,7 @@ impl Scene<'_> {
         CheckoutView {
             card: self.works(DeviceKind::Terminal),
             counter: s.pay_at_counter,
+            gift: s.gift,
             tips: (0..).zip(&s.tips).map(tip).collect(),
             no_tip: s.tip == Some(None),
             parts_max: s.parts_max,
@@ -482,6 +489,7 @@ impl Scene<'_> {
             Overlay::Ask(_) => Over::Ask,
             Overlay::ConfirmForget => Over::ConfirmForget,
             Overlay::Forgotten => Over::Forgotten,
+            Overlay::Gift => Over::Gift,
         });
         if view.over == Some(Over::Problem(Problem::SoldOut)) {
             view.alternatives = menu::alternatives(self, ALTERNATIVES);

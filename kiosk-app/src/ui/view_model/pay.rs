@@ -3,7 +3,7 @@
 
 use super::{Scene, Side};
 use crate::ui::words;
-use kiosk_core::{Minor, PricedLine, device::DeviceKind, session::PayView as Pay};
+use kiosk_core::{Minor, PricedLine, Tender, device::DeviceKind, event::Problem, session::PayView as Pay};
 
 /// The longest text of a receipt's code, in bytes: more makes a code no telephone reads from a screen.
 const CODE_BYTES: usize = 420;
@@ -26,6 +26,7 @@ pub enum PayStep {
     Part,
     Giving,
     Staff,
+    Gift,
 }
 
 /// While money moves.
@@ -41,12 +42,31 @@ pub struct PayView {
     pub number: String,
     /// The counter takes money.
     pub counter: bool,
+    /// A gift card may pay the rest, or a part of it.
+    pub gift: bool,
     /// Which part is at the terminal or comes next, of so many; zeros where it is paid in one.
     pub part: (u8, u8),
     /// What has been taken so far.
     pub taken: String,
     /// A part is with a colleague.
     pub looked_at: bool,
+}
+
+/// A gift card that is looked at. Its number is not in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GiftSheet {
+    /// The backend is being asked.
+    pub asking: bool,
+    /// Last digits.
+    pub ending: String,
+    /// What is on it; empty while that is not known.
+    pub balance: String,
+    /// What would be used of it.
+    pub uses: String,
+    /// What would be left to pay; empty where nothing would.
+    pub rest: String,
+    /// Why it cannot be used.
+    pub problem: Option<Problem>,
 }
 
 /// It is ordered.
@@ -62,6 +82,8 @@ pub struct DoneView {
     pub in_cash: String,
     /// Money has moved.
     pub paid: bool,
+    /// What of it a gift card paid; empty for nothing.
+    pub by_gift: String,
     /// Scheme and last digits, may be empty.
     pub masked: String,
     /// What the code of the receipt says.
@@ -88,6 +110,19 @@ pub(super) fn view(scene: &Scene<'_>) -> PayView {
         amount: scene.money(part.map_or(s.to_pay, |part| part.amount)),
         number: s.order.as_ref().map(|order| order.number.clone()).unwrap_or_default(),
         counter: s.pay_at_counter,
+        gift: s.gift,
+    }
+}
+
+pub(super) fn gift(scene: &Scene<'_>) -> GiftSheet {
+    let Some(gift) = &scene.snapshot.gift_view else { return GiftSheet::default() };
+    GiftSheet {
+        asking: gift.asking,
+        ending: gift.ending.clone(),
+        balance: gift.balance.map(|balance| scene.money(balance)).unwrap_or_default(),
+        uses: scene.money(gift.uses),
+        rest: Some(gift.rest).filter(|rest| *rest > Minor::ZERO).map(|rest| scene.money(rest)).unwrap_or_default(),
+        problem: gift.problem,
     }
 }
 
@@ -103,6 +138,12 @@ pub(super) fn done(scene: &Scene<'_>) -> DoneView {
         amount: scene.money(amount),
         in_cash: Some(s.to_pay_in_cash).filter(|cash| !paid && *cash != amount).map(|cash| scene.money(cash)).unwrap_or_default(),
         paid,
+        by_gift: s
+            .part
+            .map(|part| part.gift)
+            .filter(|gift| *gift > Minor::ZERO)
+            .map(|gift| scene.money(gift))
+            .unwrap_or_default(),
         masked: s.masked.replace('*', "•"),
         code: code(scene),
         printer: scene.works(DeviceKind::Printer),
@@ -115,6 +156,7 @@ pub(super) fn done(scene: &Scene<'_>) -> DoneView {
 fn step(pay: Pay) -> PayStep {
     match pay {
         Pay::None => PayStep::Waiting,
+        Pay::Waiting { tender: Tender::Gift, .. } => PayStep::Gift,
         Pay::Waiting { code, .. } => code.map_or(PayStep::Waiting, of_status),
         Pay::Cancelling => PayStep::Cancelling,
         Pay::Declined { .. } => PayStep::Declined,

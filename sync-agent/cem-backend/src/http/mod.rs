@@ -13,12 +13,13 @@ mod enrol;
 mod error;
 mod events;
 mod fleet;
+mod gift;
 mod query;
 mod staff;
 mod stores;
 mod visitors;
 
-use crate::{cards::CardKeys, enrol::Limiter, keys::FleetKeys, peer, store::Store};
+use crate::{cards::CardKeys, enrol::Limiter, gift::GiftKey, keys::FleetKeys, peer, store::Store};
 use axum::{
     Router,
     extract::{MatchedPath, Request},
@@ -42,6 +43,10 @@ pub(crate) struct App {
     pub(crate) limiter: Arc<Limiter>,
     /// What guest cards are made with.
     pub(crate) cards: Arc<CardKeys>,
+    /// What codes of gift cards are hashed with.
+    pub(crate) gifts: GiftKey,
+    /// Bounds wrong codes of gift cards.
+    pub(crate) gift_limiter: Arc<Limiter>,
     /// Static staff tokens are for tests and demonstrations only.
     pub(crate) allow_static_staff: bool,
     /// Turns true when the program stops, so that long polls end.
@@ -63,6 +68,13 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/cards", post(cards::issued))
         .route("/v1/cards/keys", post(cards::keys))
         .route("/v1/cards/blocked", get(cards::blocked))
+        .route("/v1/gift-cards", post(gift::issue))
+        .route("/v1/gift-cards/{code}", get(gift::look))
+        .route("/v1/gift-cards/{code}/holds", post(gift::hold))
+        .route("/v1/gift-cards/{code}/captures", post(gift::capture))
+        .route("/v1/gift-cards/{code}/releases", post(gift::release))
+        .route("/v1/gift-cards/{code}/refunds", post(gift::refund))
+        .route("/v1/gift-cards/{code}/top-ups", post(gift::top_up))
         .route("/v1/erasures", get(stores::erasures))
         .route("/v1/stores/{store}/visitors", get(stores::visitors))
         .route("/v1/stores/{store}/feed", get(stores::feed))

@@ -4,6 +4,7 @@ use super::{clear, deadline, ready, users::open_to_group};
 use cem_contract::{
     cards::{CardSaid, CardWant},
     enrol::{EnrolmentState, ScopedKey},
+    gift::{GiftSaid, GiftWant},
     staff::StaffChange,
 };
 use rustix::{
@@ -55,6 +56,14 @@ pub enum Ask {
         staff: String,
         /// What.
         want: Box<CardWant>,
+    },
+    /// Something about a gift card, under a key that has one effect. Answered [`Answer::Gift`], or [`Answer::Unavailable`] where
+    /// nobody knows what became of it. Kiosk to agent.
+    Gift {
+        /// The key.
+        key: Uuid,
+        /// What.
+        want: Box<GiftWant>,
     },
     /// Forget this visitor: erasure arrived. Answered [`Answer::Done`] once nothing in the kiosk's file names them. Agent to
     /// kiosk.
@@ -147,6 +156,11 @@ pub enum Answer {
         /// What.
         said: Box<CardSaid>,
     },
+    /// What the backend said about a gift card.
+    Gift {
+        /// What.
+        said: GiftSaid,
+    },
     /// No answer can be given now: no network, no cache, a question of a later version.
     Unavailable,
     /// It is done.
@@ -188,6 +202,7 @@ impl PartialEq for Answer {
             (Self::Keys { keys: a }, Self::Keys { keys: b }) => a == b,
             (Self::Assertion { header: a, .. }, Self::Assertion { header: b, .. }) => a == b,
             (Self::Cards { said: a }, Self::Cards { said: b }) => a == b,
+            (Self::Gift { said: a }, Self::Gift { said: b }) => a == b,
             (Self::CacheKey { key: a }, Self::CacheKey { key: b }) => a == b,
             (Self::Refused { why: a }, Self::Refused { why: b }) => a == b,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
