@@ -159,9 +159,9 @@ mod tests {
         parts.iter().for_each(|(part, weight)| rhythm.parts[*part] = *weight);
         let all: u16 = rhythm.parts.iter().sum();
         if mondays {
-            rhythm.days[0] = all
+            rhythm.days[0] = all;
         } else {
-            rhythm.days[..5].fill(all / 5)
+            rhythm.days[..5].fill(all / 5);
         }
         let item = UsualItem { sku: sku.into(), modifiers: Vec::new(), quantity: 1 };
         Habit { item, orders: 10, last_day: 20_786, gap_days: 2, rhythm }
