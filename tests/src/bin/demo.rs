@@ -1,7 +1,7 @@
 //! The demo: the whole appliance on one machine, with simulated devices.
 //!
-//! With a display it opens the kiosk and its control panel and prints each event as it arrives. Headless it plays one
-//! visit of a known guest and one of an anonymous customer, draws every view, and shows what the backend has stored.
+//! With a display it opens the kiosk and its control panel and prints each event as it arrives. Headless it plays
+//! a known guest's visit, an anonymous customer's, one with a gift card, and a shift with all that money does, draws every view, and shows what the backend has stored.
 
 use anyhow::{Context, Result, bail};
 use cem_tests::{
@@ -23,7 +23,7 @@ use std::{
 #[derive(Parser)]
 #[command(version, about = "Runs the whole appliance with simulated devices")]
 struct Arguments {
-    /// Plays two visits and draws every view, without a window.
+    /// Plays a day's visits and draws every view, without a window.
     #[arg(long)]
     headless: bool,
     /// Draws every view into this folder, and nothing else.
@@ -34,7 +34,9 @@ struct Arguments {
     run: PathBuf,
 }
 
-const VISITS: [(&str, &str); 2] = [
+const VISITS: [(&str, &str); 4] = [
+    ("a gift card pays a part", "tests/scenarios/gift-card.toml"),
+    ("a shift: approved, declined, unknown until Mia looks; a line given back; a Z that balances", "tests/scenarios/money.toml"),
     ("Jane, known by her card, orders her usual", "tests/scenarios/guest-jane.toml"),
     ("somebody anonymous orders a burger", "tests/scenarios/anonymous.toml"),
 ];
@@ -52,7 +54,7 @@ fn main() -> Result<()> {
     let display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
     if arguments.headless || !display {
         if !arguments.headless {
-            println!("There is no display here: two visits are played headless instead.");
+            println!("There is no display here: a day is played headless instead.");
         }
         headless(&mut appliance, &arguments.run.join("screens"))?;
     } else {
@@ -81,7 +83,7 @@ fn headless(appliance: &mut Appliance, screens: &Path) -> Result<()> {
         follow(kiosk, appliance)?;
     }
     appliance.stop_agent()?;
-    appliance.send_all().context("after both visits nothing is left to send")?;
+    appliance.send_all().context("after all visits nothing is left to send")?;
     println!("\n── every view, in every size and language");
     draw(appliance, screens)?;
     summary(appliance)?;

@@ -57,6 +57,47 @@ fn a_guest_and_an_anonymous_customer_are_served_and_the_backend_knows_both_visit
 }
 
 #[test]
+fn a_gift_card_pays_a_part_and_a_shift_with_everything_that_money_does_ends_in_a_z_that_balances() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut appliance = Appliance::start(folder.path(), Parts::Everything).unwrap();
+    run(&appliance, "gift-card.toml");
+    run(&appliance, "money.toml");
+    appliance.stop_agent().unwrap();
+    appliance.send_all().unwrap();
+    let ledger = appliance.ledger(|_| ()).unwrap();
+    let gift: Vec<_> = ledger.of("cem.payment.approved.v1").filter(|event| event["data"]["tender"] == "gift").collect();
+    assert_eq!((gift.len(), &gift[0]["data"]["amount"]["minor"]), (1, &Value::from(500)));
+    assert_eq!(ledger.of("cem.payment.approved.v1").count(), 4, "a gift card and three cards");
+    assert_eq!(ledger.of("cem.payment.declined.v1").count(), 1);
+    assert_eq!((ledger.of("cem.payment.unknown.v1").count(), ledger.of("cem.payment.resolved.v1").count()), (1, 1));
+    let back: Vec<_> = ledger.of("cem.payment.refunded.v1").map(|event| event["data"]["amount"]["minor"].clone()).collect();
+    assert_eq!(back, [340]);
+    let closed = ledger.of("cem.till.closed.v1").next().expect("a shift was closed");
+    assert_eq!(closed["data"]["counted"], closed["data"]["expected"]);
+    assert_eq!(ledger.of("cem.task.raised.v1").count(), 0, "nothing is left for anybody to find");
+    appliance.stop().unwrap();
+    // The gift card's number is in nothing that was written down.
+    for part in ["kiosk", "agent", "backend", "logs"] {
+        let bytes = all_bytes(&folder.path().join(part), &["visitors.toml"]);
+        assert!(!bytes.windows(16).any(|window| window == b"4000123456789012"), "{part}");
+    }
+}
+
+/// Everything in a folder but these files.
+fn all_bytes(folder: &Path, but: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        if path.is_dir() {
+            bytes.extend(all_bytes(&path, but));
+        } else if !but.iter().any(|but| name == *but) {
+            bytes.extend(std::fs::read(path).unwrap_or_default());
+        }
+    }
+    bytes
+}
+
+#[test]
 fn a_manager_whom_the_backend_hired_signs_in_and_each_sign_in_is_proven_by_the_devices_key() {
     let folder = tempfile::tempdir().unwrap();
     let appliance = Appliance::start(folder.path(), Parts::Everything).unwrap();

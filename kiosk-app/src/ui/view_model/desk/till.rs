@@ -53,7 +53,11 @@ impl Pages<'_> {
             let text = say!(t, "Close the shift when it is quiet.", "Закройте смену, когда будет тихо.").to_owned();
             page.notice = Some(NoticeView { tone: Tone::Attention, title, text });
         }
-        page.actions = vec![act(say!(t, "Close the shift", "Закрыть смену"), DeskIntent::Close).when(self.may(Act::CloseShift))];
+        if !till.cash && self.may(Act::OpenShift) {
+            // It began by itself with the first sale: cash is taken once somebody has counted the drawer.
+            page.actions.push(ActionView::say(say!(t, "Put the float in", "Внести размен"), asks(Ask::Float)));
+        }
+        page.actions.push(act(say!(t, "Close the shift", "Закрыть смену"), DeskIntent::Close).when(self.may(Act::CloseShift)));
         page
     }
 
