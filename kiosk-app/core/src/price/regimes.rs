@@ -1,4 +1,4 @@
-//! Three tax regimes against examples that others have worked out and published.
+//! Tax regimes against examples that others have worked out and published.
 #![allow(clippy::unwrap_used)]
 
 use crate::{
@@ -73,6 +73,22 @@ fn canadian_taxes_are_added_each_by_itself_and_cash_ends_in_five_cents() {
     // A book with GST alone beside it: one entry a tax, over all that it is levied on.
     let with_book = price(cad, by(TaxRounding::Order), &[(1, 10_000, 2), (1, 2_000, 0)]);
     assert_eq!(taxes(&with_book), [("gst", 600), ("qst", 998)]);
+}
+
+/// Switzerland: value-added tax in the price, to the centime and never rounded to coins; then, in cash only, five Rappen. Sorba,
+/// 'Pauschalbetrag wird immer gerundet' (support.sorba.ch, article 202644661): 1000.00 with 8 % in it hold 74.074074.
+/// Comarch POS, 'Rounding of cash payments for the Swiss market' (help.comarch.com/pos): 16.97 are 16.95 in cash, 16.99 are
+/// 17.00, 999.99 are 1000.00; by card each stays as it is. Sage X3, 'automatic Swiss Rappen rounding' (online-help.sagex3.com): 110.01 are 110.00, 110.14 are 110.15.
+#[test]
+fn swiss_value_added_tax_is_in_the_price_and_cash_ends_in_five_rappen() {
+    let chf = Currency::new("CHF", 2).unwrap();
+    let sold = |rate, gross| price(chf, vec![tax("mwst", rate, true, TaxRounding::Order)], &[(1, gross, 0)]);
+    let flat = sold(80_000, 100_000);
+    assert_eq!((flat.total, taxes(&flat), flat.tax[0].base), (Minor(100_000), vec![("mwst", 7_407)], Minor(92_593)));
+    for (bill, coins) in [(1_697, 1_695), (1_699, 1_700), (99_999, 100_000), (11_001, 11_000), (11_014, 11_015)] {
+        let priced = sold(81_000, bill);
+        assert_eq!((priced.total, cash::rounded(priced.total, cash::unit_of(chf))), (Minor(bill), Minor(coins)));
+    }
 }
 
 /// Sales tax of the United States: added, 'carried to the third decimal place, and rounded up to the next whole cent whenever
