@@ -51,7 +51,7 @@ fn scenario() -> String {
 pub(crate) fn command(words: &[&str]) -> Result<(), Failed> {
     let arch = Arch::of(words, "installed", Arch::here())?;
     let run = Run::at_root()?;
-    crate::build_programs(&run)?;
+    crate::build_world(&run)?;
     let outcome = story(&run, arch);
     run.report();
     outcome

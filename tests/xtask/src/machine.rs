@@ -22,13 +22,15 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use world::{Place, World};
+use world::{DEVICE, Place, World};
 
 /// An emulated processor on a busy host is slow: nothing here is a measure of a real board.
 const BOOT: Duration = Duration::from_secs(1800);
 const ARRIVES: Duration = Duration::from_secs(180);
 /// Longest wait until the display stands still.
 const STILL: Duration = Duration::from_secs(30);
+/// How long a kiosk shows its name, and a little more.
+const NAMED: Duration = Duration::from_secs(20);
 
 /// Where to touch, in pixels of the 720x1280 display.
 const BEGIN: (u32, u32) = (360, 900);
@@ -36,14 +38,14 @@ const EAT_IN: (u32, u32) = (360, 885);
 const ADD_FIRST: (u32, u32) = (272, 620);
 const REVIEW: (u32, u32) = (549, 1068);
 const GO_TO_PAY: (u32, u32) = (360, 1063);
-const BY_CARD: (u32, u32) = (360, 458);
+const BY_CARD: (u32, u32) = (360, 640);
 const DONE: (u32, u32) = (360, 1063);
 
 /// `cargo xtask machine [--arch amd64|arm64]`.
 pub(crate) fn command(words: &[&str]) -> Result<(), Failed> {
     let arch = Arch::of(words, "machine", Arch::Arm64)?;
     let run = Run::at_root()?;
-    crate::build_programs(&run)?;
+    crate::build_world(&run)?;
     let outcome = story(&run, arch);
     run.report();
     outcome
@@ -175,6 +177,33 @@ fn write_words(folder: &Path, name: &str, said: &[(Duration, String)]) -> Result
     Ok(fs::write(folder.join(format!("console-{name}.txt")), text)?)
 }
 
+/// What the fleet has a machine do that nobody stands beside.
+fn obey(act: &mut Act<'_>, world: &World) -> Result<(), Failed> {
+    let tell = |what: &str| -> Result<String, Failed> {
+        world.fleet(&["tell", DEVICE, what])?;
+        world.told(what, ARRIVES)
+    };
+    tell("identify")?;
+    act.still("fleet-identify")?;
+    // The name goes by itself.
+    thread::sleep(NAMED);
+    let id = tell("screenshot")?;
+    let picture = act.folder.join("pictures").join("fleet-screenshot.png");
+    let _ = fs::remove_file(&picture);
+    world.fleet(&["answer", &id, "--to", &picture.display().to_string()])?;
+    world.fleet(&["lock", DEVICE])?;
+    act.machine.wait_for("the backend turned this device away", ARRIVES)?;
+    act.still("fleet-locked")?;
+    world.fleet(&["unlock", DEVICE])?;
+    world.told("unlock", ARRIVES)?;
+    act.still("fleet-unlocked")?;
+    tell("restart")?;
+    act.machine.wait_for(KIOSK.0, BOOT)?;
+    act.still("fleet-restarted")?;
+    println!("  it named itself, sent a picture of its screen, was locked, unlocked and started again by the fleet");
+    Ok(())
+}
+
 const PLACED: &str = "cem.order.placed.v1";
 const STARTED: &str = "cem.payment.started.v1";
 const APPROVED: &str = "cem.payment.approved.v1";
@@ -216,6 +245,7 @@ fn tell(image: &Image, folder: &Path, world: &mut World) -> Result<(), Failed> {
     let mut act = Act::boot(image, folder, "third", KIOSK)?;
     let seen = world.wait_until("the payment of the cut upload", ARRIVES, |seen| seen.count(APPROVED) == 2)?;
     act.still("truth")?;
+    obey(&mut act, world)?;
     act.cut_power()?;
     println!("  at the backend: {}", seen.summary.trim());
     for (kind, expected) in [(STARTED, 3), (APPROVED, 2)] {

@@ -96,6 +96,12 @@ fn build_programs(run: &Run) -> Result<(), Failed> {
     run.step("build the appliance", || run.cargo(&arguments))
 }
 
+/// Builds what surrounds packages under test: backend, simulated devices, the operators' program.
+fn build_world(run: &Run) -> Result<(), Failed> {
+    let packages = ["cem-backend", "kiosk-sim", "fleet"].map(|name| ["--package", name]).concat();
+    run.step("build what surrounds it", || run.cargo(&[&["build", "--bins"], packages.as_slice()].concat()))
+}
+
 fn demo(rest: &[&str]) -> Result<(), Failed> {
     if let Some(odd) = rest.iter().find(|word| **word != "--headless") {
         return Err(Failed(format!("demo takes --headless and nothing else, not '{odd}'")));

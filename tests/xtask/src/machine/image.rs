@@ -27,7 +27,6 @@ pub(super) fn make(run: &Run, arch: Arch, debs: &[PathBuf], world: &World, folde
     root.install(debs)?;
     configure(&root, arch, world)?;
     root.write("etc/initramfs-tools/modules", FIRST_STAGE)?;
-    root.write("etc/initramfs-tools/conf.d/small", "MODULES=list\nCOMPRESS=gzip\nBUSYBOX=n\n")?;
     root.output(&["update-initramfs", "-c", "-k", "all"])?;
     let found = |start: &str| -> Result<PathBuf, Failed> {
         let names = fs::read_dir(root.folder.join("boot"))?.flatten().map(|entry| entry.path());

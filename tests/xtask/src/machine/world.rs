@@ -171,6 +171,21 @@ impl World {
         output(command.args(words).env("SSL_CERT_FILE", self.folder.join("cert.pem")))
     }
 
+    /// Waits until the device has said that it did what it was told last; gives back that command's id.
+    pub(crate) fn told(&self, what: &str, patience: Duration) -> Result<String, Failed> {
+        let (until, wanted) = (Instant::now() + patience, format!("{what}  done"));
+        loop {
+            let told = self.fleet(&["told", DEVICE])?;
+            if let Some((id, _)) = told.lines().find(|line| line.contains(&wanted)).and_then(|line| line.split_once(' ')) {
+                return Ok(id.to_owned());
+            }
+            if Instant::now() > until {
+                return Err(Failed(format!("within {} s the device did not do '{what}': {told}", patience.as_secs())));
+            }
+            thread::sleep(Duration::from_secs(1));
+        }
+    }
+
     /// Leaves a code where the agent finds it: an install that nobody stands beside.
     pub(crate) fn leave_code(&self, root: &Root, host: &str, code: &str) -> Result<(), Failed> {
         let path = "var/lib/cem/agent/enrol.toml";
