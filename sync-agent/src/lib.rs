@@ -11,7 +11,7 @@
 //! - [`mirror`] carries the same events to further receivers.
 //! - [`lines`] takes events from standard input, [`control`] takes commands while the agent runs.
 //! - [`visitors`] knows who a card is, [`report`] what the device says about itself, [`clock`] the time without a clock.
-//! - [`enrol`] is how the device becomes one of ours, [`staff`] who works here, [`cards`] which guests' cards are issued and lost, [`feed`] how it hears of changes,
+//! - [`enrol`] is how the device becomes one of ours, [`staff`] who works here, [`cards`] which guests' cards are issued and lost, [`gift`] what gift cards are asked, [`feed`] how it hears of changes,
 //!   [`commands`] what the fleet tells it to do, [`wipe`] its end, [`recover`] what is read off a dead one.
 //! - [`run`] puts all of it together, [`supervise`] names and watches the tasks.
 

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! - [`Shell`] runs a kiosk: one queue, one loop, one named thread a device (`terminal`, `printer`, `reader`, `board`,
-//!   `identify`, `backend`, `desk`, `fiscal`), `keys`, which asks the agent for this device's keys, and `content`, which
+//!   `identify`, `backend`, `accounts`, `desk`, `fiscal`), `keys`, which asks the agent for this device's keys, and `content`, which
 //!   watches the shop's folder.
 //! - [`Engine`] is the same without threads and clock, for tests and replays: [`Engine::handle`] carries out law 1, record,
 //!   then act. [`replay`] makes one for baskets that were sold elsewhere.

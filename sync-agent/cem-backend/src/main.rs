@@ -3,6 +3,7 @@
 //! It takes the events of shop devices ([`ingest`]), folds them into visits and visitors ([`people`]), and answers the
 //! contract's endpoints ([`http`]) from one embedded SQLite file, `cem.db` ([`store`]). It also runs the fleet: it takes
 //! devices in ([`enrol`]), knows in which state each is and with which keys ([`devices`]), and who works where ([`staff`]).
+//! It keeps what is on gift cards ([`gift`]).
 //! What it stands for: `accepted`
 //! means on disk; an event has one effect however often it is sent; what is stored decides, not the order of arrival;
 //! an erased person is gone from every answer.
