@@ -19,6 +19,7 @@ pub(crate) fn facts_of(board: &BoardConfig) -> BoardFacts {
         }),
         printer: board.printer.is_some(),
         reader: board.reader.is_some(),
+        scanner: board.scanner.is_some(),
         dpi: board.display.dpi,
         dims: board.display.dims,
     }

@@ -50,7 +50,7 @@ fn show(config: &KioskConfig, args: &Args) -> Result<()> {
 
 /// Nothing that needs a device is offered.
 fn facts(board: &BoardConfig) -> BoardFacts {
-    BoardFacts { reader: false, ..board::facts_of(board) }
+    BoardFacts { reader: false, scanner: false, ..board::facts_of(board) }
 }
 
 /// The attract screen of a kiosk that cannot record.

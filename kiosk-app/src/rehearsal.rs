@@ -190,6 +190,11 @@ impl Rehearsal {
         self
     }
 
+    /// A code is held to the scanner.
+    pub(crate) fn scan(&mut self, code: &str) -> &mut Self {
+        self.device(DeviceEvent::Scanned { code: code.to_owned(), token: "1:ac".to_owned() })
+    }
+
     /// A guest card is held to the reader.
     pub(crate) fn card(&mut self) -> &mut Self {
         let (method, assurance) = (Method::Ntag424, Assurance::High);

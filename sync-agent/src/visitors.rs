@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use cem_contract::cards::CARD_BLOCKED_PROBLEM;
+use cem_contract::codes::{CODE_REFUSED_PROBLEM, GUEST_CODE_PREFIX};
 use cem_contract::{Envelope, Erasure, IssuedProfile, Page, Problem, ResolveRequest, time};
 use edge_db::link::{Answer, Ask, AskClient};
 use edge_db::{CachedProfile, Person};
@@ -90,6 +91,9 @@ impl Visitors {
 
     /// `older`: the same card under the tenant's older keys.
     async fn resolve(&self, token: String, older: Vec<String>, message: Option<String>) -> Answer {
+        if let Some(code) = message.as_deref().filter(|message| message.starts_with(GUEST_CODE_PREFIX)) {
+            return self.redeem(token, code.to_owned()).await;
+        }
         let cached = self.cached(&token).await;
         if cached.is_none() && !older.is_empty() {
             return self.resolve_older(token, older, message).await;
@@ -109,7 +113,18 @@ impl Visitors {
             }
             Found::Nobody => Answer::Unknown,
             Found::Blocked => Answer::Blocked,
+            Found::CodeRefused => Answer::CodeRefused,
             Found::NoAnswer => cached.as_deref().map_or(Answer::Unavailable, profile),
+        }
+    }
+
+    /// A code of a guest's page counts once, and the backend alone knows whether it has: no copy answers for it.
+    async fn redeem(&self, token: String, code: String) -> Answer {
+        match self.ask_backend(vec![token], Some(code), self.budget).await {
+            Found::Profile(fresh) => profile(&fresh),
+            Found::Blocked => Answer::Blocked,
+            Found::CodeRefused | Found::Nobody => Answer::CodeRefused,
+            Found::NoAnswer => Answer::Unavailable,
         }
     }
 
@@ -123,6 +138,7 @@ impl Visitors {
             }
             Found::Nobody => return Answer::Unknown,
             Found::Blocked => return Answer::Blocked,
+            Found::CodeRefused => return Answer::CodeRefused,
             Found::NoAnswer => {}
         }
         for name in older {
@@ -156,11 +172,12 @@ impl Visitors {
     }
 
     async fn ask_backend(&self, tokens: Vec<String>, message: Option<String>, budget: Duration) -> Found {
+        let spent = message.as_ref().filter(|message| message.starts_with(GUEST_CODE_PREFIX)).and(tokens.first().cloned());
         let request = ResolveRequest { tokens, message };
         let Ok(body) = serde_json::to_vec(&request) else { return Found::NoAnswer };
         let Ok(answer) = self.client.post_json("v1/visitors/resolve", body, Some(budget)).await else { return Found::NoAnswer };
         match answer.status {
-            200 => match self.keep(&answer.body).await {
+            200 => match self.keep(&answer.body, spent.as_deref()).await {
                 Ok(true) => Found::Profile(answer.body.to_vec()),
                 // A version below the one kept: a backend that was restored. What is kept counts.
                 Ok(false) => Found::NoAnswer,
@@ -174,17 +191,20 @@ impl Visitors {
             403 if serde_json::from_slice::<Problem>(&answer.body).is_ok_and(|p| p.kind == CARD_BLOCKED_PROBLEM) => {
                 Found::Blocked
             }
+            403 if serde_json::from_slice::<Problem>(&answer.body).is_ok_and(|p| p.kind == CODE_REFUSED_PROBLEM) => {
+                Found::CodeRefused
+            }
             _ => Found::NoAnswer,
         }
     }
 
-    /// Stores an envelope under the tokens it names; false when a newer version is kept.
-    async fn keep(&self, envelope: &[u8]) -> anyhow::Result<bool> {
+    /// Stores an envelope under the tokens it names, but not under a code that is `spent`; false when a newer version is kept.
+    async fn keep(&self, envelope: &[u8], spent: Option<&str>) -> anyhow::Result<bool> {
         let issued = issued(envelope)?;
         let expires_ms = time::parse_rfc3339(&issued.expires).ok_or_else(|| anyhow::anyhow!("`expires` is no time"))?;
         let profile = CachedProfile {
             visitor: issued.profile.visitor,
-            tokens: issued.tokens,
+            tokens: issued.tokens.into_iter().filter(|token| Some(token.as_str()) != spent).collect(),
             version: issued.profile.version,
             expires_ms,
             envelope: envelope.to_vec(),
@@ -262,7 +282,7 @@ impl Visitors {
         let envelope = envelope.or_else(|| item.get("payload").map(|_| &item));
         match (envelope, item.get("visitor").and_then(Value::as_str)) {
             (Some(envelope), _) => {
-                if let Err(error) = self.keep(envelope.to_string().as_bytes()).await {
+                if let Err(error) = self.keep(envelope.to_string().as_bytes(), None).await {
                     warn!(%error, "a profile of the store's list is not usable");
                 }
             }
@@ -328,6 +348,7 @@ enum Found {
     Profile(Vec<u8>),
     Nobody,
     Blocked,
+    CodeRefused,
     NoAnswer,
 }
 

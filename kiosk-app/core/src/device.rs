@@ -47,6 +47,8 @@ pub enum CardRefusal {
     NotGenuine,
     /// It was reported lost.
     Blocked,
+    /// A code of the guest's page that is too old, or was used before.
+    Code,
 }
 
 /// What a guest has agreed to; each level includes those before it. What they allow: [`crate::consent`].
@@ -104,6 +106,8 @@ pub struct Guest {
 pub enum DeviceKind {
     /// Guest-card reader.
     Reader,
+    /// Scanner of barcodes and QR codes.
+    Scanner,
     /// Payment terminal.
     Terminal,
     /// Receipt printer.
@@ -229,6 +233,13 @@ pub enum DeviceEvent {
         assurance: Assurance,
         /// Counter of a secure message.
         counter: Option<u32>,
+    },
+    /// A code was scanned. What it means: [`crate::scan`].
+    Scanned {
+        /// Its characters.
+        code: String,
+        /// Its pseudonym, `<key version>:<hex>`.
+        token: String,
     },
     /// A bank card was held to the guest-card reader.
     BankCardSeen,

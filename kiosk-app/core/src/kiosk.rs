@@ -221,7 +221,8 @@ impl Kiosk {
             }
             Input::Device(DeviceEvent::SealerAnswers(_)) => {}
             Input::Device(event) => {
-                let closed = is_closed && session.is_free() && matches!(event, DeviceEvent::CardSeen { .. });
+                let closed =
+                    is_closed && session.is_free() && matches!(event, DeviceEvent::CardSeen { .. } | DeviceEvent::Scanned { .. });
                 if !desk.device(turn, session, &event) && !closed {
                     session.take(turn, Input::Device(event));
                 }
@@ -612,6 +613,7 @@ fn is_a_guests(input: &Input) -> bool {
             DeviceEvent::Presence(_)
                 | DeviceEvent::Key(_)
                 | DeviceEvent::KeyHeld(_)
+                | DeviceEvent::Scanned { .. }
                 | DeviceEvent::BankCardSeen
                 | DeviceEvent::CardRefused(_)
                 | DeviceEvent::Identified { .. }

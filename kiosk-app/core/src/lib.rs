@@ -66,6 +66,7 @@ pub mod payments;
 pub mod price;
 pub mod recovered;
 pub mod refund;
+pub mod scan;
 pub mod session;
 pub mod setup;
 pub mod staff;

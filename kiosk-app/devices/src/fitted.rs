@@ -1,8 +1,8 @@
 //! From a board-config to the adapters it names.
 
 use crate::{
-    BoardConfig, FilePrinter, FiscalDevice, PaymentTerminal, Peripherals, ReceiptPrinter, SerialBoard, SidecarReader, TagReader,
-    TcpFiscal, TcpPrinter, ZvtTerminal, board,
+    BoardConfig, CodeScanner, FilePrinter, FiscalDevice, PaymentTerminal, Peripherals, PortScanner, ReceiptPrinter, SerialBoard,
+    SidecarReader, TagReader, TcpFiscal, TcpPrinter, ZvtTerminal, board,
     nexo::{NexoLimits, NexoNames, NexoTerminal, Pin},
     peripherals::Comfort,
     zvt::{SlipsTo, ZvtLimits, ZvtPassword},
@@ -62,6 +62,14 @@ pub fn open_printer(config: &BoardConfig) -> Option<Box<dyn ReceiptPrinter>> {
         board::Printer::Tcp { address, .. } => Box::new(TcpPrinter::new(address, Default::default())) as Box<dyn ReceiptPrinter>,
         board::Printer::File { path, .. } => Box::new(FilePrinter::new(path)),
         board::Printer::Serial { path, baud, .. } => Box::new(FilePrinter::serial(path, *baud)),
+    })
+}
+
+/// The scanner of codes, if one is fitted.
+pub fn open_scanner(config: &BoardConfig) -> Option<Box<dyn CodeScanner>> {
+    config.scanner.as_ref().map(|scanner| match scanner {
+        board::Scanner::Serial { path, baud, max } => Box::new(PortScanner::serial(path, *baud, *max)) as Box<dyn CodeScanner>,
+        board::Scanner::Hid { path, max } => Box::new(PortScanner::keyboard(path, *max)),
     })
 }
 

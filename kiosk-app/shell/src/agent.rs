@@ -78,6 +78,7 @@ impl AgentSide for Link {
             Ok(Answer::Profile { envelope }) => Resolved::Profile(envelope.get().to_owned()),
             Ok(Answer::Unknown) => Resolved::Unknown,
             Ok(Answer::Blocked) => Resolved::Blocked,
+            Ok(Answer::CodeRefused) => Resolved::CodeRefused,
             Ok(_) => Resolved::Unavailable,
             Err(error) => {
                 tracing::info!(%error, "the agent did not say who this is");

@@ -8,9 +8,10 @@ use kiosk_core::{
     device::{DeviceKind, Health},
 };
 use kiosk_devices::{
-    BoardConfig, FiscalDevice, FiscalError, PaymentTerminal, Peripherals, ReaderError, ReceiptPrinter, TagReader,
+    BoardConfig, CodeScanner, FiscalDevice, FiscalError, PaymentTerminal, Peripherals, ReaderError, ReceiptPrinter, ScannerError,
+    TagReader,
     board::{Fiscal, Printer, Reader, Serial, Terminal},
-    open_fiscal, open_peripherals, open_printer, open_reader, open_terminal,
+    open_fiscal, open_peripherals, open_printer, open_reader, open_scanner, open_terminal,
 };
 use std::{
     fmt, fs,
@@ -31,6 +32,7 @@ pub enum Part {
     Touch,
     Clock,
     Reader,
+    Scanner,
     Terminal,
     Printer,
     Board,
@@ -45,6 +47,7 @@ impl Part {
             Self::Touch => "touch",
             Self::Clock => "clock",
             Self::Reader => "reader",
+            Self::Scanner => "scanner",
             Self::Terminal => "terminal",
             Self::Printer => "printer",
             Self::Board => "board",
@@ -115,6 +118,7 @@ pub fn check(board: &BoardConfig) -> Vec<Finding> {
         touch(machine),
         clock(SystemTime::now(), machine),
         reader(board, open_reader(board)),
+        scanner(open_scanner(board)),
         terminal(board, open_terminal(board)),
         printer(board, open_printer(board)),
         peripherals(board, open_peripherals(board)),
@@ -200,6 +204,20 @@ fn reader(board: &BoardConfig, opened: Option<Box<dyn TagReader>>) -> Finding {
             part,
             format!("silent at {}: {why}", socket.display()),
             "look whether its service runs (systemctl status cem-nfc-sidecar) and whether the reader's cable is in",
+        ),
+    }
+}
+
+/// A scanner says nothing by itself: whether its port opens is all that can be asked.
+fn scanner(opened: Option<Box<dyn CodeScanner>>) -> Finding {
+    let part = Part::Scanner;
+    let Some(mut scanner) = opened else { return Finding::not_fitted(part) };
+    match scanner.next(Duration::ZERO) {
+        Ok(_) | Err(ScannerError::Timeout) => Finding::works(part, "its port opens; scan something to see that it reads"),
+        Err(ScannerError::Lost(why)) => Finding::fault(
+            part,
+            format!("its port cannot be opened: {why}"),
+            "look whether its cable is in and [scanner] path is its name; a keyboard must be readable by this user (group input)",
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! From a config to what the loop is made of: the disk with what is on it, and the adapters of the board.
 
 use crate::{
-    adapters::{Asking, CardDesk, DeskSide, FiscalSide, Fitted, Render, Seals, agent_at},
+    adapters::{Asking, CardDesk, DeskSide, FiscalSide, Fitted, Render, ScannerSide, Seals, agent_at},
     agent::{CachedKeys, KeyAtHand, Link, backend_at},
     clock::Clock,
     config::{KioskConfig, SessionTimes},
@@ -33,7 +33,7 @@ use kiosk_core::{
 use kiosk_devices::{
     Bitmap, BoardConfig, ReceiptLayout,
     board::{Fiscal, OnOutage, Terminal},
-    open_fiscal, open_peripherals, open_printer, open_reader, open_terminal, render,
+    open_fiscal, open_peripherals, open_printer, open_reader, open_scanner, open_terminal, render,
 };
 use std::{
     collections::BTreeMap,
@@ -402,7 +402,10 @@ pub(crate) fn fit(
 ) -> Result<Fitted> {
     let key = KeyAtHand::asked(config.agent.as_ref());
     let (verifier, asking) = identity(config, shared, clock, outbox, &key);
+    let scanner = open_scanner(board);
+    let handed = verifier.handed.clone();
     Ok(Fitted {
+        scanner: scanner.map(|scanner| ScannerSide { scanner, pseudonyms: pseudonyms(shared), handed }),
         reader: open_reader(board).map(|reader| (reader, verifier)),
         issuer: issuer(config, shared),
         terminal: open_terminal(board),

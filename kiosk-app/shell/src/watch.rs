@@ -114,5 +114,6 @@ fn word(why: CardRefusal) -> &'static str {
         CardRefusal::NotTaken => "not_taken",
         CardRefusal::NotGenuine => "not_genuine",
         CardRefusal::Blocked => "blocked",
+        CardRefusal::Code => "code",
     }
 }

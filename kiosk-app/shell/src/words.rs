@@ -146,6 +146,9 @@ pub(crate) fn problem(problem: Problem) -> &'static str {
         Problem::CardNotGenuine => "card_not_genuine",
         Problem::CardBlocked => "card_blocked",
         Problem::UnknownCard => "unknown_card",
+        Problem::CodeRefused => "code_refused",
+        Problem::CodeUnchecked => "code_unchecked",
+        Problem::CodeUnknown => "code_unknown",
         Problem::CannotRecord => "cannot_record",
         Problem::GiftUnknown => "gift_unknown",
         Problem::GiftRefused => "gift_refused",
@@ -168,6 +171,7 @@ pub(crate) fn alarm(alarm: Alarm) -> &'static str {
 pub(crate) fn device(kind: DeviceKind) -> &'static str {
     match kind {
         DeviceKind::Reader => "reader",
+        DeviceKind::Scanner => "scanner",
         DeviceKind::Terminal => "terminal",
         DeviceKind::Printer => "printer",
         DeviceKind::Peripherals => "board",

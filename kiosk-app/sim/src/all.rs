@@ -1,7 +1,7 @@
 //! All simulators of one kiosk in one process, and the board-config that leads to them.
 
 use crate::{
-    BoardSim, FiscalSim, LinkSim, Mode, Pn532Sim, PrinterSim, TerminalSim,
+    BoardSim, FiscalSim, LinkSim, Mode, Pn532Sim, PrinterSim, ScannerSim, TerminalSim,
     control::{Answer, Control, serve, serve_for},
     nfc::{Keys, Timing},
 };
@@ -48,6 +48,8 @@ pub struct AllSims {
     pub printer_line: Arc<LinkSim>,
     /// The microcontroller board.
     pub board: Arc<BoardSim>,
+    /// The scanner of codes; reached only where the board-config has one.
+    pub scanner: Arc<ScannerSim>,
     /// The device that signs receipts; reached only where the board-config has one.
     pub fiscal: Arc<FiscalSim>,
     /// The network to the backend.
@@ -72,18 +74,32 @@ impl AllSims {
         let terminal_line = Arc::new(LinkSim::start(free, terminal.address()).context("the terminal's cable")?);
         let printer_line = Arc::new(LinkSim::start(free, printer.address()).context("the printer's cable")?);
         let board = Arc::new(BoardSim::start(&at("board.pty")).context("the board")?);
+        let scanner = Arc::new(ScannerSim::start(&at("scanner.tty")).context("the scanner")?);
         let link = plan.to.map(|to| LinkSim::start(free, to).context("the link").map(Arc::new)).transpose()?;
         let mut controls = vec![
             serve_for(&at("reader.ctl"), &reader, Pn532Sim::obey)?,
             serve(&at("terminal.ctl"), by_cable(&terminal_line, &terminal, TerminalSim::obey))?,
             serve(&at("printer.ctl"), by_cable(&printer_line, &printer, PrinterSim::obey))?,
             serve_for(&at("board.ctl"), &board, BoardSim::obey)?,
+            serve_for(&at("scanner.ctl"), &scanner, ScannerSim::obey)?,
             serve_for(&at("fiscal.ctl"), &fiscal, FiscalSim::obey)?,
         ];
         if let Some(link) = &link {
             controls.push(serve_for(&at("link.ctl"), link, LinkSim::obey)?);
         }
-        let all = Self { reader, terminal, terminal_line, printer, printer_line, board, fiscal, link, run, _controls: controls };
+        let all = Self {
+            reader,
+            terminal,
+            terminal_line,
+            printer,
+            printer_line,
+            board,
+            scanner,
+            fiscal,
+            link,
+            run,
+            _controls: controls,
+        };
         all.write_board(&board_name, template)?;
         Ok(all)
     }
@@ -100,6 +116,7 @@ impl AllSims {
             "reader": self.run.join("reader.tty"),
             "terminal": self.terminal_line.address().to_string(),
             "printer": self.printer_line.address().to_string(),
+            "scanner": self.run.join("scanner.tty"),
             "peripherals": self.run.join("board.pty"),
             "link": self.link.as_ref().map(|l| l.address().to_string()),
             "board": self.board_config(),
@@ -117,6 +134,9 @@ impl AllSims {
             if let Some(device) = board.get_mut(table).and_then(toml::Value::as_table_mut) {
                 device.insert(key.to_owned(), value.into());
             }
+        }
+        if let Some(scanner) = board.get_mut("scanner") {
+            *scanner = toml::toml! { kind = "serial" path = "scanner.tty" }.into();
         }
         if let (Some(pin), Some(terminal)) = (self.terminal.pin(), board.get_mut("terminal").and_then(toml::Value::as_table_mut))
         {

@@ -7,6 +7,7 @@
 //! | [`TerminalSim`] | TCP, ZVT; or nexo's messages over HTTPS | `mode approve`, `mode decline`, `mode silent`, `mode cut`, `mode deaf`, `mode manual`; in manual mode `approve`, `decline`, `timeout`; `delay MS`, `enquiry truth`, `enquiry deny`, `enquiry unsupported`, `numbering restart`, `numbering continue`, `hand AMOUNT`, `close`, `card NUMBER`; of its cable `down`, `up` |
 //! | [`PrinterSim`] | TCP, ESC/POS into a file, status queries answered | `paper ok`, `paper low`, `paper out`; of its cable `down`, `up` |
 //! | [`BoardSim`] | pty, peripheral-icd; what it does is `peripheral_logic::Board` | `presence on`, `presence off`, `headphones on`, `headphones off`, `door open`, `door closed`, `light 0` to `light 100`, `key up`, `key down`, `key select`, `key back`, `key help`, `unplug`, `plug` |
+//! | [`ScannerSim`] | pty, characters ended by CR | `scan CODE`, `unplug`, `plug` |
 //! | [`LinkSim`] | TCP relay | `down`, `up` |
 //!
 //! The library is for tests in process; the program `kiosk-sim` runs each alone or all of them (`kiosk-sim all`).
@@ -30,6 +31,7 @@ pub mod nfc;
 pub mod paper;
 mod printer;
 mod pty;
+mod scanner;
 mod terminal;
 
 pub use all::{AllSims, Plan};
@@ -39,6 +41,7 @@ pub use fiscal::FiscalSim;
 pub use link::LinkSim;
 pub use nfc::Pn532Sim;
 pub use printer::{Paper, PrinterSim};
+pub use scanner::ScannerSim;
 pub use terminal::{Decision, Kind, Mode, TerminalSim, Transaction};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

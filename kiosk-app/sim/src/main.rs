@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use kiosk_sim::{AllSims, BoardSim, Card, LinkSim, Mode, Plan, Pn532Sim, PrinterSim, TerminalSim, control, nfc};
+use kiosk_sim::{AllSims, BoardSim, Card, LinkSim, Mode, Plan, Pn532Sim, PrinterSim, ScannerSim, TerminalSim, control, nfc};
 use serde_json::json;
 use std::{
     io::Write,
@@ -70,6 +70,15 @@ enum Command {
         /// Symbolic link to the pseudo-terminal.
         #[arg(long)]
         pty: PathBuf,
+        /// Control socket.
+        #[arg(long)]
+        control: PathBuf,
+    },
+    /// A scanner of codes on a pseudo-terminal.
+    Scanner {
+        /// Symbolic link to the pseudo-terminal.
+        #[arg(long)]
+        tty: PathBuf,
         /// Control socket.
         #[arg(long)]
         control: PathBuf,
@@ -188,6 +197,10 @@ fn main() -> Result<()> {
         Command::Board { pty, control } => {
             let sim = Arc::new(BoardSim::start(&pty)?);
             serve(&control, &sim, BoardSim::obey, &json!({"ready": true, "peripherals": pty}))
+        }
+        Command::Scanner { tty, control } => {
+            let sim = Arc::new(ScannerSim::start(&tty)?);
+            serve(&control, &sim, ScannerSim::obey, &json!({"ready": true, "scanner": tty}))
         }
         Command::Link { listen, to, control } => {
             let sim = Arc::new(LinkSim::start(listen, to)?);

@@ -96,7 +96,7 @@ fn nothing() -> Say {
 }
 
 fn facts(dpi: u32) -> BoardFacts {
-    BoardFacts { terminal: Some(Side::Right), printer: true, reader: true, dpi, dims: true }
+    BoardFacts { terminal: Some(Side::Right), printer: true, reader: true, scanner: true, dpi, dims: true }
 }
 
 /// The shop on a day on which these are sold out; `None` where it is shown already.

@@ -142,6 +142,9 @@ pub(super) const ALL: &[View] = &[
     view("random-card", Stage::Browse, |r| r.browse().device(DeviceEvent::CardRefused(CardRefusal::RandomNumber))),
     view("card-not-genuine", Stage::Browse, |r| r.browse().device(DeviceEvent::CardRefused(CardRefusal::NotGenuine))),
     view("card-blocked", Stage::Browse, |r| r.browse().device(DeviceEvent::CardRefused(CardRefusal::Blocked))),
+    view("code-refused", Stage::Browse, |r| r.browse().device(DeviceEvent::CardRefused(CardRefusal::Code))),
+    view("code-unchecked", Stage::Browse, |r| r.browse().scan("CEMG00").wait(300)),
+    view("code-unknown", Stage::Browse, |r| r.browse().scan("4006381333931")),
     view("ask-join-menu", Stage::Browse, |r| r.browse().stranger()),
     touched(
         "menu-allergens-kept",

@@ -9,6 +9,9 @@
 //! card = "jane"                          # reader.ctl: place jane; "none" takes the card away
 //!
 //! [[step]]
+//! scan = "4006381333931"                 # scanner.ctl: this code is held to the scanner
+//!
+//! [[step]]
 //! wait_stage = "greeting"                # attract, greeting, browse, item, basket, checkout, paying, done, feedback
 //!
 //! [[step]]
@@ -150,6 +153,7 @@ struct RawStep {
     expect_no_text: Option<String>,
     screenshot: Option<String>,
     card: Option<String>,
+    scan: Option<String>,
     terminal: Option<String>,
     printer: Option<String>,
     key: Option<String>,
@@ -225,6 +229,7 @@ impl RawStep {
             self.expect_no_text.map(Action::ExpectNoText),
             self.screenshot.map(Action::Screenshot),
             self.card.map(|name| control("reader.ctl", card(name))),
+            self.scan.map(|code| control("scanner.ctl", format!("scan {code}"))),
             self.terminal.map(|line| control("terminal.ctl", line)),
             self.printer.map(|line| control("printer.ctl", line)),
             self.key.map(|word| control("board.ctl", format!("key {word}"))),

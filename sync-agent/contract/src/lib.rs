@@ -22,6 +22,7 @@
 mod answer;
 pub mod cards;
 mod classify;
+pub mod codes;
 pub mod data;
 mod dsse;
 pub mod enrol;

@@ -338,6 +338,8 @@ impl Desk {
             DeviceEvent::CardSeen { token, assurance, .. } if self.wants_badge(token) => {
                 self.badge(turn, token.clone(), *assurance);
             }
+            // Nobody's code begins a visit behind the desk.
+            DeviceEvent::Scanned { .. } if self.open => {}
             DeviceEvent::Printed { order, health } => return self.printed(turn, *order, *health),
             _ => return false,
         }

@@ -10,7 +10,7 @@
 use super::{Overlay, Session, turn::Turn};
 use crate::{
     consent::Question,
-    device::{Assurance, Consent, Guest},
+    device::{Assurance, Consent, Guest, Method},
     event::{Event, Problem, Stage},
 };
 use alloc::{format, string::String, vec::Vec};
@@ -41,7 +41,7 @@ impl Session {
     /// The card by which somebody could join.
     fn stranger(&self) -> Option<&String> {
         let visit = self.visit.as_deref()?;
-        let late = visit.lookup.as_ref().filter(|lookup| lookup.late).map(|lookup| &lookup.token);
+        let late = visit.lookup.as_ref().filter(|lookup| lookup.late && lookup.method != Method::Qr).map(|lookup| &lookup.token);
         visit.stranger.as_ref().or(late).filter(|token| !token.is_empty())
     }
 

@@ -18,6 +18,7 @@ use crate::{
     effect::{Effect, Signal},
     event::{By, Event, Problem, Stage, Trigger},
     payments::Tender,
+    scan,
 };
 use alloc::{string::String, vec::Vec};
 
@@ -56,6 +57,18 @@ impl Session {
         turn.signal(Signal::Thinking);
     }
 
+    /// A guest's code is a card that lasts for one look-up: whoever sees it on a telephone can copy it, so that it proves
+    /// little; whether it is new and genuine only the backend knows.
+    pub(super) fn scanned(&mut self, turn: &mut Turn<'_>, code: &str, token: String) {
+        match scan::meaning(code) {
+            scan::Meaning::Guest => self.card_seen(turn, token, Method::Qr, Assurance::Low, None),
+            scan::Meaning::Other => {
+                self.touch(turn);
+                self.notice(turn, Problem::CodeUnknown);
+            }
+        }
+    }
+
     pub(super) fn bank_card_seen(&mut self, turn: &mut Turn<'_>) {
         self.touch(turn);
         self.notice(turn, Problem::BankCardAtReader);
@@ -69,6 +82,7 @@ impl Session {
             CardRefusal::NotTaken => Problem::CardNotTaken,
             CardRefusal::NotGenuine => Problem::CardNotGenuine,
             CardRefusal::Blocked => Problem::CardBlocked,
+            CardRefusal::Code => Problem::CodeRefused,
         };
         self.notice(turn, problem);
     }
@@ -85,7 +99,10 @@ impl Session {
         }
         let Some(guest) = guest else {
             record(turn, &lookup, None);
-            if in_time {
+            if lookup.method == Method::Qr {
+                // Nobody joins by a code that is gone in a minute.
+                self.notice(turn, Problem::CodeRefused);
+            } else if in_time {
                 self.ask_to_join(turn, lookup.token);
             }
             return;
@@ -127,7 +144,12 @@ impl Session {
             // Recorded now, while the visit is sure to run: the backend may know whom this kiosk does not.
             record(turn, lookup, None);
             lookup.late = true;
+            let by_code = lookup.method == Method::Qr;
             turn.signal(Signal::Idle);
+            if by_code {
+                // No copy of a profile answers for a code; a card may be known here all the same.
+                self.notice(turn, Problem::CodeUnchecked);
+            }
         }
     }
 

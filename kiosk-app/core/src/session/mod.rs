@@ -430,6 +430,7 @@ impl Session {
             DeviceEvent::CardSeen { token, method, assurance, counter } => {
                 self.card_seen(turn, token, method, assurance, counter);
             }
+            DeviceEvent::Scanned { code, token } => self.scanned(turn, &code, token),
             DeviceEvent::BankCardSeen => self.bank_card_seen(turn),
             DeviceEvent::CardRefused(why) => self.card_refused(turn, why),
             DeviceEvent::Identified { token, guest, proven } => self.identified(turn, &token, guest, proven),

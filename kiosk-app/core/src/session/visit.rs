@@ -349,7 +349,7 @@ impl Session {
             DeviceKind::Reader | DeviceKind::Backend => self.lookup_over(turn),
             DeviceKind::Printer => self.print_failed(turn),
             // A charge that was not sent comes back as an outcome; light and sound are missed by nobody's money.
-            DeviceKind::Terminal | DeviceKind::Peripherals | DeviceKind::Disk | DeviceKind::Clock => {}
+            DeviceKind::Terminal | DeviceKind::Scanner | DeviceKind::Peripherals | DeviceKind::Disk | DeviceKind::Clock => {}
         }
     }
 }

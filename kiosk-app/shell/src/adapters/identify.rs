@@ -35,6 +35,8 @@ pub(crate) enum Resolved {
     Unknown,
     /// The card was reported lost.
     Blocked,
+    /// The code is too old, or was used before.
+    CodeRefused,
     /// The backend cannot be asked now.
     Unavailable,
 }
@@ -101,6 +103,7 @@ impl Asking {
         let tap = self.handed.of(token);
         let (found, envelope) = match self.agent.resolve(token, &tap) {
             Resolved::Blocked => return Settled::Refused(CardRefusal::Blocked),
+            Resolved::CodeRefused => return Settled::Refused(CardRefusal::Code),
             Resolved::Unknown => return Settled::Known(None, tap.assurance),
             Resolved::Profile(envelope) => (self.look_up.fresh(&envelope, token), Some(envelope)),
             Resolved::Unavailable => (None, None),
@@ -216,6 +219,7 @@ mod tests {
     fn only_the_backend_can_say_that_a_card_is_unknown() {
         assert!(matches!(heard(Resolved::Unknown, None), Some(DeviceEvent::Identified { guest: None, .. })));
         assert_eq!(heard(Resolved::Blocked, None), Some(DeviceEvent::CardRefused(CardRefusal::Blocked)));
+        assert_eq!(heard(Resolved::CodeRefused, None), Some(DeviceEvent::CardRefused(CardRefusal::Code)));
         assert_eq!(heard(Resolved::Unavailable, None), None, "a stranger stays anonymous, and nobody says so");
         assert_eq!(heard(Resolved::Profile("{}".into()), None), None, "a forged profile says nothing");
     }

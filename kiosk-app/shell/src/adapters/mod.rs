@@ -11,6 +11,7 @@ mod identify;
 mod keys;
 mod printer;
 mod reader;
+mod scanner;
 mod terminal;
 
 pub(crate) use accounts::{Office, agent_at};
@@ -38,6 +39,7 @@ use kiosk_core::{
 use kiosk_devices::{DrawerPin, FinancialRequest, Grace, PaymentTerminal, Peripherals, ReceiptPrinter, TagReader};
 use printer::PrinterHand;
 pub(crate) use printer::Render;
+pub(crate) use scanner::ScannerSide;
 use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64, mpsc};
 use terminal::TerminalHand;
 
@@ -109,6 +111,7 @@ impl HealthReport {
 #[derive(Default)]
 pub(crate) struct Fitted {
     pub(crate) reader: Option<(Box<dyn TagReader>, Verifier)>,
+    pub(crate) scanner: Option<ScannerSide>,
     pub(crate) issuer: Option<Issuer>,
     pub(crate) terminal: Option<Box<dyn PaymentTerminal>>,
     pub(crate) printer: Option<(Box<dyn ReceiptPrinter>, Render)>,
@@ -154,6 +157,9 @@ impl Hands {
         }
         if let Some((reader, verifier)) = fitted.reader {
             reader::start(reader, verifier, fitted.issuer, wires.clone())?;
+        }
+        if let Some(side) = fitted.scanner {
+            scanner::start(side, wires.clone())?;
         }
         if let Some(terminal) = fitted.terminal {
             let (hand, _) = terminal::start(terminal, wires.clone())?;

@@ -215,6 +215,7 @@ impl Worker {
 fn tried(finding: &Finding) -> Option<Tried> {
     let kind = match finding.part {
         Part::Reader => DeviceKind::Reader,
+        Part::Scanner => DeviceKind::Scanner,
         Part::Terminal => DeviceKind::Terminal,
         Part::Printer => DeviceKind::Printer,
         Part::Board => DeviceKind::Peripherals,

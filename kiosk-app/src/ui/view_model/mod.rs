@@ -63,6 +63,8 @@ pub struct BoardFacts {
     pub printer: bool,
     /// A guest-card reader is fitted.
     pub reader: bool,
+    /// A scanner of codes is fitted.
+    pub scanner: bool,
     /// Pixels an inch of the display.
     pub dpi: u32,
     /// The screen grows darker with its surroundings.
@@ -347,6 +349,7 @@ impl Scene<'_> {
             DeviceKind::Terminal => self.board.terminal.is_some(),
             DeviceKind::Printer => self.board.printer,
             DeviceKind::Reader => self.board.reader,
+            DeviceKind::Scanner => self.board.scanner,
             DeviceKind::Peripherals | DeviceKind::Backend | DeviceKind::Disk | DeviceKind::Clock => true,
         };
         let down = |(device, health): &(DeviceKind, Health)| *device == kind && matches!(health, Health::Blocked | Health::Lost);

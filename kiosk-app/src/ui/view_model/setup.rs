@@ -405,6 +405,7 @@ impl Page<'_> {
 pub(super) fn device(kind: DeviceKind, t: Tongue) -> &'static str {
     match kind {
         DeviceKind::Reader => say!(t, "Guest card reader", "Считыватель карт гостей"),
+        DeviceKind::Scanner => say!(t, "Code scanner", "Сканер кодов"),
         DeviceKind::Terminal => say!(t, "Payment terminal", "Платёжный терминал"),
         DeviceKind::Printer => say!(t, "Receipt printer", "Принтер чеков"),
         DeviceKind::Peripherals => say!(t, "Light, keypad and drawer", "Подсветка, клавиши и денежный ящик"),

@@ -20,6 +20,7 @@ pub(super) fn sign(scene: &Scene<'_>) -> String {
         DeviceKind::Terminal => scene.board.terminal.is_some(),
         DeviceKind::Printer => scene.board.printer,
         DeviceKind::Reader => scene.board.reader,
+        DeviceKind::Scanner => scene.board.scanner,
         DeviceKind::Peripherals | DeviceKind::Backend | DeviceKind::Disk | DeviceKind::Clock => true,
     };
     let mut wrong: Vec<_> = scene.snapshot.devices.iter().filter(|(kind, _)| fitted(*kind)).collect();
@@ -28,7 +29,7 @@ pub(super) fn sign(scene: &Scene<'_>) -> String {
         DeviceKind::Clock | DeviceKind::Disk => 0,
         DeviceKind::Terminal => 1,
         DeviceKind::Printer => 2,
-        DeviceKind::Reader => 3,
+        DeviceKind::Reader | DeviceKind::Scanner => 3,
         DeviceKind::Peripherals | DeviceKind::Backend => 4,
     });
     let parts: Vec<&str> = wrong.into_iter().filter_map(|(kind, health)| wrong_with(*kind, *health, t)).collect();
@@ -50,6 +51,7 @@ fn wrong_with(kind: DeviceKind, health: Health, t: Tongue) -> Option<&'static st
         DeviceKind::Printer => say!(t, "the printer does not answer", "принтер не отвечает"),
         DeviceKind::Terminal => say!(t, "the payment terminal does not answer", "платёжный терминал не отвечает"),
         DeviceKind::Reader => say!(t, "the guest card reader does not answer", "считыватель карт не отвечает"),
+        DeviceKind::Scanner => say!(t, "the code scanner does not answer", "сканер кодов не отвечает"),
         DeviceKind::Peripherals => say!(t, "light and keypad do not answer", "подсветка и клавиши не отвечают"),
         DeviceKind::Backend => say!(t, "no connection", "нет связи"),
         DeviceKind::Disk => say!(t, "no room left to record orders", "нет места для записи заказов"),

@@ -18,7 +18,7 @@ impl Shown {
     fn new(lang: u8) -> Self {
         let content = Content::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/demo")).unwrap();
         let rehearsal = Rehearsal::new(content.catalogue.clone(), content.shop.pay.clone(), Lang(lang));
-        let board = BoardFacts { terminal: Some(Side::Right), printer: true, reader: true, dpi: 210, dims: true };
+        let board = BoardFacts { terminal: Some(Side::Right), printer: true, reader: true, scanner: true, dpi: 210, dims: true };
         Self { content, rehearsal, board }
     }
 

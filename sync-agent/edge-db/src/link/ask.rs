@@ -151,6 +151,8 @@ pub enum Answer {
     Unknown,
     /// The card was reported lost.
     Blocked,
+    /// The code of a guest's page is too old, or was used before.
+    CodeRefused,
     /// What the backend said about cards.
     Cards {
         /// What.

@@ -1,6 +1,7 @@
 //! Cards, greetings, the usual, and staying anonymous.
 
 use super::*;
+use crate::device::CardRefusal;
 
 #[test]
 fn a_card_begins_a_visit_with_a_neutral_greeting_and_the_answer_makes_it_personal() {
@@ -166,4 +167,47 @@ fn why_this_is_shown_stays_until_it_is_closed() {
     assert_eq!(rig.see().overlay, Some(Overlay::WhyThis));
     rig.touch(Intent::Dismiss);
     assert_eq!((rig.see().overlay, rig.see().stage), (None, Stage::Greeting));
+}
+
+fn scanned(code: &str) -> DeviceEvent {
+    DeviceEvent::Scanned { code: code.into(), token: "1:cd".into() }
+}
+
+#[test]
+fn a_guests_code_greets_as_a_card_does_and_proves_no_more_than_one_that_can_be_copied() {
+    let mut rig = Rig::new();
+    rig.device(scanned("CEMG00FF"));
+    assert_eq!((rig.see().stage, rig.see().identifying), (Stage::Greeting, true));
+    assert!(rig.last.contains(&Effect::Identify { token: "1:cd".into() }));
+    rig.known("1:cd", Some(jane()));
+    assert_eq!(rig.see().guest.unwrap().display_name, "Jane");
+    let seen = |e: &Event| matches!(e, Event::VisitIdentified { method: Method::Qr, assurance: Assurance::Low, .. });
+    assert_eq!(rig.count(seen), 1);
+}
+
+#[test]
+fn a_guests_code_that_is_late_used_or_cannot_be_checked_leads_to_a_word_and_never_to_joining() {
+    let problem = |rig: &mut Rig| match rig.see().overlay {
+        Some(Overlay::Problem(problem)) => Some(problem),
+        _ => None,
+    };
+    let mut rig = Rig::browsing();
+    rig.device(scanned("CEMG00FF")).device(DeviceEvent::CardRefused(CardRefusal::Code));
+    assert_eq!(problem(&mut rig), Some(Problem::CodeRefused));
+    let mut rig = Rig::browsing();
+    rig.device(scanned("CEMG00FF")).known("1:cd", None);
+    assert_eq!(problem(&mut rig), Some(Problem::CodeRefused), "nobody joins by a code");
+    let mut rig = Rig::browsing();
+    rig.device(scanned("CEMG00FF")).wait(300);
+    assert_eq!((problem(&mut rig), rig.see().identifying), (Some(Problem::CodeUnchecked), false));
+    rig.known("1:cd", Some(jane()));
+    assert_eq!(rig.see().guest.map(|guest| guest.display_name).as_deref(), Some("Jane"), "a late answer joins quietly");
+}
+
+#[test]
+fn a_code_of_something_else_identifies_nobody() {
+    let mut rig = Rig::browsing();
+    rig.device(scanned("4006381333931"));
+    assert_eq!(rig.see().overlay, Some(Overlay::Problem(Problem::CodeUnknown)));
+    assert!(!rig.last.iter().any(|effect| matches!(effect, Effect::Identify { .. })));
 }

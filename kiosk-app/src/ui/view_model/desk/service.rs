@@ -35,11 +35,15 @@ impl Pages<'_> {
         let kinds = [
             (DeviceKind::Terminal, say!(t, "Card terminal", "Терминал оплаты")),
             (DeviceKind::Reader, say!(t, "Guest card reader", "Считыватель карт гостей")),
+            (DeviceKind::Scanner, say!(t, "Code scanner", "Сканер кодов")),
             (DeviceKind::Printer, say!(t, "Receipt printer", "Принтер чеков")),
             (DeviceKind::Peripherals, say!(t, "Lights and keys", "Подсветка и клавиши")),
             (DeviceKind::Backend, say!(t, "The way to the backend", "Связь с сервером")),
         ];
         for (kind, name) in kinds {
+            if kind == DeviceKind::Scanner && !self.scene.board.scanner {
+                continue;
+            }
             let health =
                 self.scene.snapshot.devices.iter().find(|(known, _)| *known == kind).map_or(Health::Ok, |(_, health)| *health);
             let (tone, word) = match health {
