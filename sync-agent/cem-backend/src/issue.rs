@@ -16,6 +16,17 @@ const VALID_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 
 /// Signs a survivor's profile for a store.
 pub(crate) fn issue(connection: &Connection, key: &SigningKey, profile: Profile, store: &str, now_ms: i64) -> Result<Envelope> {
+    issue_to(connection, key, profile, (store, None), now_ms)
+}
+
+/// The same for the store whose kiosk has read a code of theirs, which it calls `code`: it is among the tokens this once.
+pub(crate) fn issue_to(
+    connection: &Connection,
+    key: &SigningKey,
+    profile: Profile,
+    (store, code): (&str, Option<&str>),
+    now_ms: i64,
+) -> Result<Envelope> {
     let survivor = profile.visitor.clone();
     let personal = profile.consent >= Consent::Personal;
     let visits = personal.then(|| visitor::recent_visits(connection, &survivor)).transpose()?;
@@ -24,6 +35,8 @@ pub(crate) fn issue(connection: &Connection, key: &SigningKey, profile: Profile,
     let blocked = tokens.iter().map(|token| cards::is_blocked(connection, token)).collect::<Result<Vec<_>>>()?;
     let mut lost = blocked.into_iter();
     tokens.retain(|_| !lost.next().unwrap_or(false));
+    let card_keys = cards::of(connection, &tokens)?;
+    tokens.extend(code.map(str::to_owned));
     let issued = IssuedProfile {
         store: store.to_owned(),
         issued: time::rfc3339(now_ms),
@@ -31,7 +44,7 @@ pub(crate) fn issue(connection: &Connection, key: &SigningKey, profile: Profile,
         lease: None,
         history,
         tier: visitor::tier(connection, &survivor)?,
-        card_keys: cards::of(connection, &tokens)?,
+        card_keys,
         tokens,
         profile: agreed::of(profile),
     };

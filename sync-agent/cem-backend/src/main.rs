@@ -27,6 +27,7 @@ mod alive;
 mod backup;
 mod cards;
 mod cli;
+mod codes;
 mod devices;
 mod enrol;
 mod feed;

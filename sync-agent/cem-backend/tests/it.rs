@@ -10,6 +10,8 @@ mod backup;
 mod cards;
 #[path = "it/cli.rs"]
 mod cli;
+#[path = "it/codes.rs"]
+mod codes;
 #[path = "it/enrol.rs"]
 mod enrol;
 #[path = "it/events.rs"]

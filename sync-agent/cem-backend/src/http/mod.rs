@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod fleet;
 mod gift;
+mod page;
 mod query;
 mod staff;
 mod stores;
@@ -95,6 +96,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/fleet/devices", get(fleet::devices))
         .route("/v1/fleet/events", get(fleet::events))
         .route("/v1/fleet/summary", get(fleet::summary))
+        .route("/g/{secret}", get(page::page))
+        .route("/g/{secret}/code.svg", get(page::code))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(log))

@@ -8,7 +8,7 @@ use super::{
     query::ListQuery,
 };
 use crate::{
-    cards, issue,
+    cards, codes, issue,
     people::{self, Touched, agreed, consent as consents, erase as erasure, visitor},
     store::{self, now_ms},
     tokens::Scope,
@@ -20,7 +20,10 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use cem_contract::{
-    Consent, ConsentChange, Envelope, Note, Page, Profile, ResolveRequest, Visit, cards::CARD_BLOCKED_PROBLEM, limits, time,
+    Consent, ConsentChange, Envelope, Note, Page, Profile, ResolveRequest, Visit,
+    cards::CARD_BLOCKED_PROBLEM,
+    codes::{CODE_REFUSED_PROBLEM, GUEST_CODE_PREFIX},
+    limits, time,
 };
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
@@ -39,6 +42,9 @@ pub(super) async fn resolve(State(app): State<App>, headers: HeaderMap, request:
     let ResolveRequest { tokens, message } = body::json(request).await?;
     if tokens.is_empty() || tokens.len() > limits::RESOLVE_TOKENS {
         return Err(HttpError::bad(format!("tokens holds 1 to {} tokens", limits::RESOLVE_TOKENS)));
+    }
+    if let (Some(code), Some(token)) = (message.as_deref().filter(|m| m.starts_with(GUEST_CODE_PREFIX)), tokens.first()) {
+        return redeem(&app, store, code.to_owned(), token.clone()).await.map(Json);
     }
     let proven = message.and_then(|message| app.cards.proven(&message)).zip(tokens.first().cloned());
     let here = store.clone();
@@ -79,6 +85,23 @@ pub(super) async fn resolve(State(app): State<App>, headers: HeaderMap, request:
         profile.map(|profile| issue::issue(connection, &key, profile, &store, now)).transpose()
     });
     envelope.await?.map(Json).ok_or_else(|| HttpError::not_found("no visitor holds these tokens"))
+}
+
+/// The profile of whose page showed this code; every other code is refused in the same words.
+async fn redeem(app: &App, store: String, code: String, token: String) -> Result<Envelope, HttpError> {
+    let refused = || HttpError::forbidden("this code is not valid, or not any more").kind(CODE_REFUSED_PROBLEM);
+    if !cards::is_token(&token) {
+        return Err(HttpError::bad("a code comes with its pseudonym, <key version>:<hex>"));
+    }
+    let (key, now) = (app.key.clone(), now_ms());
+    let issued = app.store.writer.run(move |connection| {
+        let Some(who) = codes::redeem(connection, &key, &code, &token, now)? else { return Ok(None) };
+        visitor::comes_to(connection, &who, &store)?;
+        visitor::refold(connection, &who, now)?;
+        let Some(profile) = visitor::profile(connection, &who)? else { return Ok(None) };
+        issue::issue_to(connection, &key, profile, (&store, Some(&token)), now).map(Some)
+    });
+    issued.await?.ok_or_else(refused)
 }
 
 /// Who holds one of these tokens, the first of which is the newest name of the card.

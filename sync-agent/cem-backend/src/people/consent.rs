@@ -43,6 +43,15 @@ pub(crate) fn in_force(statements: &[Statement]) -> Option<Consent> {
     not_overtaken.map(|statement| statement.level).min()
 }
 
+/// The level that holds for a survivor and all merged into it: the strictest of theirs.
+pub(crate) fn of(connection: &Connection, survivor: &str) -> Result<Consent> {
+    let mut levels = Vec::new();
+    for member in super::visitor::members(connection, survivor)? {
+        levels.extend(in_force(&statements(connection, &member)?));
+    }
+    Ok(levels.into_iter().min().unwrap_or_default())
+}
+
 /// Stores what an event says about its visitor's consent.
 pub(super) fn of_event(connection: &Connection, visitor: &str, event: &Event, now_ms: i64) -> Result<()> {
     let text = |name: &str| event.data.get(name).and_then(Value::as_str);

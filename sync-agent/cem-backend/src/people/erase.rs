@@ -149,6 +149,7 @@ fn all_tokens(connection: &Connection, survivor: &str, members: &[String]) -> Re
             "SELECT DISTINCT token FROM event WHERE visitor = ?1 AND token IS NOT NULL",
             member,
         )?);
+        tokens.extend(visitor::strings(connection, "SELECT token FROM guest_code WHERE visitor = ?1", member)?);
     }
     tokens.sort();
     tokens.dedup();
@@ -169,6 +170,7 @@ fn forget(connection: &Connection, touched: &mut Touched, member: &str) -> Resul
     scrub_where(connection, "visitor = ?1", member)?;
     for delete in [
         "DELETE FROM claim WHERE visitor = ?1",
+        "DELETE FROM guest_code WHERE visitor = ?1",
         "DELETE FROM consent WHERE visitor = ?1",
         "DELETE FROM ledger WHERE visitor = ?1",
         "DELETE FROM note WHERE visitor = ?1",
@@ -186,6 +188,9 @@ fn forget(connection: &Connection, touched: &mut Touched, member: &str) -> Resul
 fn erase_visit(connection: &Connection, touched: &mut Touched, visit: &str) -> Result<()> {
     connection.prepare_cached("INSERT INTO erased_visit(id) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([visit])?;
     connection.prepare_cached("DELETE FROM ledger WHERE visitid = ?1")?.execute([visit])?;
+    connection
+        .prepare_cached("DELETE FROM guest_page WHERE ord IN (SELECT ord FROM event WHERE visitid = ?1 AND ord IS NOT NULL)")?
+        .execute([visit])?;
     scrub_where(connection, "visitid = ?1", visit)?;
     scrub_where(
         connection,

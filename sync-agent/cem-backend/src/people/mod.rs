@@ -16,7 +16,7 @@ pub(crate) mod visitor;
 mod visits;
 
 use crate::{
-    cards, feed,
+    cards, codes, feed,
     store::{Result, StoreError},
 };
 use cem_contract::{Clock, Consent, Event, kinds};
@@ -88,6 +88,7 @@ pub(crate) fn take(
     if erased {
         erase::late(connection, touched, event, token, now_ms)?;
     } else {
+        codes::learn_page(connection, event)?;
         if let Some(token) = token {
             cards::tapped(connection, source, event, token, now_ms)?;
         }

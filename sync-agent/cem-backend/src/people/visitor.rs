@@ -48,6 +48,15 @@ pub(crate) fn by_token(connection: &Connection, token: &str) -> Result<Option<St
     Ok(query.query_row([token], |row| row.get(0))?)
 }
 
+/// The surviving id of whoever a visit is of that knows only this token: a card, or a code that was used.
+pub(crate) fn by_tap(connection: &Connection, token: &str) -> Result<Option<String>> {
+    let mut query = connection.prepare_cached(
+        "SELECT min(v.survivor) FROM (SELECT visitor FROM claim WHERE token = ?1
+             UNION ALL SELECT visitor FROM guest_code WHERE token = ?1) c JOIN visitor v ON v.id = c.visitor",
+    )?;
+    Ok(query.query_row([token], |row| row.get(0))?)
+}
+
 /// A visitor claims a token: joins them with everybody who claims it, and the visits that waited for this token.
 pub(crate) fn claim(connection: &Connection, touched: &mut Touched, token: &str, id: &str, now_ms: i64) -> Result<()> {
     know(connection, id)?;

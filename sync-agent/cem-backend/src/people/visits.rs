@@ -2,11 +2,12 @@
 
 use super::{
     clock::Certainty,
+    consent,
     visit::{FOLDED, Folded, Seen, fold},
     visitor,
 };
 use crate::store::Result;
-use cem_contract::VisitOrder;
+use cem_contract::{Consent, VisitOrder};
 use rusqlite::{Connection, OptionalExtension, params, types::Type};
 use serde::Deserialize;
 use serde_json::Value;
@@ -48,7 +49,10 @@ pub(super) fn refold(connection: &Connection, id: &str, visitors: &mut BTreeSet<
     if visit.visitor.is_none()
         && let Some(token) = token
     {
-        visit.visitor = visitor::by_token(connection, &token)?;
+        // Whoever wants no data across visits is not found by their card either.
+        let who = visitor::by_tap(connection, &token)?;
+        let agreed = who.as_deref().map(|who| consent::of(connection, who)).transpose()?;
+        visit.visitor = who.filter(|_| agreed > Some(Consent::None));
     }
     let had: Option<Option<String>> =
         connection.prepare_cached("SELECT visitor FROM visit WHERE id = ?1")?.query_row([id], |row| row.get(0)).optional()?;

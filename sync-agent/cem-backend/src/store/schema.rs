@@ -29,6 +29,7 @@ fn migrate_inside(connection: &Connection) -> anyhow::Result<()> {
     // Beside the versions: a program that does not know it does without.
     connection.execute_batch(crate::cards::TABLES)?;
     connection.execute_batch(crate::gift::TABLES)?;
+    connection.execute_batch(crate::codes::TABLES)?;
     let found: Option<(i64, i64)> = connection
         .query_row("SELECT version, min_reader FROM schema WHERE module = ?1", [MODULE], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
