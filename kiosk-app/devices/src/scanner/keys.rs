@@ -34,11 +34,7 @@ impl Keyboard {
             _ if value == 1 => return typed(code, self.shifts != 0),
             _ => return None,
         };
-        if value == 0 {
-            self.shifts &= !shift
-        } else {
-            self.shifts |= shift
-        }
+        self.shifts = if value == 0 { self.shifts & !shift } else { self.shifts | shift };
         None
     }
 }
