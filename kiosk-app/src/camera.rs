@@ -1,9 +1,45 @@
 // SPDX-License-Identifier: GPL-3.0-only
 //! A picture of the screen for the fleet: half the size, and only of a screen that shows nothing of a guest or of the till.
 
+use crate::ui::Ui;
 use anyhow::{Context as _, Result, bail, ensure};
-use slint::{Rgba8Pixel, SharedPixelBuffer};
-use std::{fs::OpenOptions, io::BufWriter, os::unix::fs::OpenOptionsExt as _, path::Path};
+use kiosk_shell::{Camera, is_impersonal};
+use slint::{ComponentHandle as _, Rgba8Pixel, SharedPixelBuffer};
+use std::{
+    fs::OpenOptions,
+    io::BufWriter,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
+    time::Duration,
+};
+
+/// How long the screen may take to be photographed; the fleet's question has two seconds.
+const EXPOSURE: Duration = Duration::from_millis(1_200);
+
+/// What the screen's own thread answers when it is asked for a picture.
+pub(crate) type Photograph = Result<SharedPixelBuffer<Rgba8Pixel>, String>;
+
+/// Asks the screen's thread by `ask` for a photograph, and writes the picture on the caller's thread.
+pub(crate) fn camera(ask: impl Fn(SyncSender<Photograph>) -> Result<(), String> + Send + Sync + 'static) -> Camera {
+    Arc::new(move |path| {
+        let (done, taken) = sync_channel(1);
+        ask(done)?;
+        let picture = taken.recv_timeout(EXPOSURE).map_err(|_| "the screen did not answer in time".to_owned())??;
+        write(&picture, path).map_err(|error| format!("{error:#}"))
+    })
+}
+
+/// Photographs the screen; on the screen's own thread.
+pub(crate) fn photograph(ui: &Ui) -> Photograph {
+    if !is_impersonal(ui.snapshot()) {
+        return Err("a guest, an order or the till is on the screen: ask again later".to_owned());
+    }
+    ui.app().window().take_snapshot().map_err(|error| error.to_string())
+}
 
 /// Half as wide and half as high, without transparency: each pixel is the mean of four.
 fn halved(full: &SharedPixelBuffer<Rgba8Pixel>) -> (u32, u32, Vec<u8>) {
@@ -26,7 +62,7 @@ fn halved(full: &SharedPixelBuffer<Rgba8Pixel>) -> (u32, u32, Vec<u8>) {
 ///
 /// # Errors
 /// Where the file is there already or cannot be written.
-pub(crate) fn write(full: &SharedPixelBuffer<Rgba8Pixel>, path: &Path) -> Result<()> {
+fn write(full: &SharedPixelBuffer<Rgba8Pixel>, path: &Path) -> Result<()> {
     ensure!(full.width() >= 2 && full.height() >= 2, "the screen shows nothing");
     let (width, height, pixels) = halved(full);
     let file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path);

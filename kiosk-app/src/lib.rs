@@ -22,6 +22,7 @@ pub mod control;
 mod feed;
 mod first_start;
 pub mod gallery;
+mod glass;
 pub mod headless;
 mod rehearsal;
 pub mod scenario;

@@ -6,26 +6,18 @@ use crate::{
     args::Args,
     board, camera, closed,
     feed::Feed,
-    stop, turned,
+    glass, stop, turned,
     ui::{Ui, said_to},
 };
 use anyhow::{Context as _, Result};
 use kiosk_core::Now;
-use kiosk_shell::{Camera, Clock, Content, KioskConfig, Shell, ShellHandle, SystemClock, is_impersonal};
+use kiosk_shell::{Camera, Clock, Content, KioskConfig, Shell, ShellHandle, SystemClock, kept_glass};
 use sd_notify::NotifyState;
-use slint::{ComponentHandle as _, PhysicalSize, Rgba8Pixel, SharedPixelBuffer, Timer, TimerMode};
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    sync::{Arc, mpsc::sync_channel},
-    time::Duration,
-};
+use slint::{ComponentHandle as _, PhysicalSize, Timer, TimerMode};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 /// Clocks and countdowns show whole seconds and minutes.
 const TICK: Duration = Duration::from_secs(1);
-
-/// How long the screen may take to be photographed; the fleet's question has two seconds.
-const EXPOSURE: Duration = Duration::from_millis(1_200);
 
 thread_local! {
     /// The screen of this thread, for what the shell's thread posts into its event loop.
@@ -44,6 +36,7 @@ struct Screen {
 /// Shows the kiosk until it is asked to stop.
 pub(crate) fn run(config: &KioskConfig, args: &Args) -> Result<()> {
     turned::turn(config.rotation()?)?;
+    let glazier = glass::install(kept_glass(&config.glass())).context("the display cannot be used")?;
     let clock = Arc::new(SystemClock::new());
     let feed = Feed::default();
     let sink = feed.clone();
@@ -65,6 +58,9 @@ pub(crate) fn run(config: &KioskConfig, args: &Args) -> Result<()> {
     };
     let handle = shell.handle();
     handle.set_camera(camera());
+    if let Some(glazier) = glazier {
+        handle.set_glazier(glazier);
+    }
     let ui = open(config, args, &handle)?;
     let content = handle.content();
     SCREEN.set(Some(Screen { ui, feed, handle, content, clock, watchdog: Watchdog::of_this_process() }));
@@ -98,26 +94,14 @@ impl Drop for Ending {
     }
 }
 
-/// Photographs the screen on the screen's own thread, and writes the picture on the caller's.
+/// The screen is photographed in its event loop.
 fn camera() -> Camera {
-    Arc::new(|path| {
-        let (done, taken) = sync_channel(1);
+    camera::camera(|done| {
         slint::invoke_from_event_loop(move || {
-            let _ = done.send(photograph());
+            let photograph = |screen: &Option<Screen>| screen.as_ref().map(|screen| camera::photograph(&screen.ui));
+            let _ = done.send(SCREEN.with_borrow(photograph).unwrap_or_else(|| Err("the screen is not up".to_owned())));
         })
-        .map_err(|_| "the screen is not up".to_owned())?;
-        let picture = taken.recv_timeout(EXPOSURE).map_err(|_| "the screen did not answer in time".to_owned())??;
-        camera::write(&picture, path).map_err(|error| format!("{error:#}"))
-    })
-}
-
-fn photograph() -> Result<SharedPixelBuffer<Rgba8Pixel>, String> {
-    SCREEN.with_borrow(|screen| {
-        let screen = screen.as_ref().ok_or("the screen is not up")?;
-        if !is_impersonal(screen.ui.snapshot()) {
-            return Err("a guest, an order or the till is on the screen: ask again later".to_owned());
-        }
-        screen.ui.app().window().take_snapshot().map_err(|error| error.to_string())
+        .map_err(|_| "the screen is not up".to_owned())
     })
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     accounts::AccountAsk,
-    desk::{CardErrand, Query, StaffEdit},
+    desk::{CardErrand, Correction, Query, StaffEdit},
     device::Consent,
     event::Event,
     ids::Id,
@@ -176,9 +176,24 @@ pub enum Effect {
     },
     /// Pulse the cash drawer: by the printer's kick first, else by the board.
     OpenDrawer,
+    /// What touches on the glass mean.
+    Glass(GlassOrder),
     /// A clock that nothing has set goes on from here, as an estimate.
     SetClock {
         /// `2026-11-22 10:31` on the wall of the shop.
         local: String,
     },
+}
+
+/// What becomes of touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GlassOrder {
+    /// Correct them so from now on, beside what corrects them already, until one of the next three.
+    Try(Correction),
+    /// What is tried holds from now on.
+    Keep,
+    /// What was kept holds again.
+    Back,
+    /// They are taken as the glass gives them.
+    Forget,
 }

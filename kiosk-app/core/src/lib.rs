@@ -87,7 +87,7 @@ pub use config::Config;
 pub use consent::Question;
 pub use desk::{DeskIntent, DeskView};
 pub use device::DeviceEvent;
-pub use effect::{Effect, Record, Signal};
+pub use effect::{Effect, GlassOrder, Record, Signal};
 pub use event::{By, Event, PlacedOrder, Stage};
 pub use ids::Id;
 pub use intent::Intent;

@@ -23,6 +23,8 @@ pub enum Paper {
     Report(Report),
     /// A slip that the terminal wants kept by the shop, or one that belongs to no receipt.
     Slip(CardSlip),
+    /// Shows whoever mends the kiosk that its printer prints.
+    Test(TestPage),
 }
 
 impl Paper {
@@ -33,6 +35,7 @@ impl Paper {
             Self::Refund(refund) => refund.refund,
             Self::Report(report) => report.period,
             Self::Slip(slip) => slip.attempt,
+            Self::Test(page) => page.id,
         }
     }
 
@@ -43,8 +46,22 @@ impl Paper {
             Self::Refund(refund) => &refund.language,
             Self::Report(report) => &report.language,
             Self::Slip(slip) => &slip.language,
+            Self::Test(page) => &page.language,
         }
     }
+}
+
+/// Nothing was sold: the width of the paper, its characters, and where and when it was printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestPage {
+    /// This job.
+    pub id: Id,
+    /// The till.
+    pub till: String,
+    /// BCP 47 tag.
+    pub language: String,
+    /// When; `None` where nobody knows the time.
+    pub at_utc_ms: Option<i64>,
 }
 
 /// A receipt for an order.

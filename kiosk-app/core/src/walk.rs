@@ -431,6 +431,7 @@ fn device_of(effect: &Effect) -> Option<DeviceKind> {
         | Effect::SignOut
         | Effect::Look { .. }
         | Effect::Cards { .. }
+        | Effect::Glass(_)
         | Effect::SetClock { .. } => None,
         Effect::Record(_) => None,
     }

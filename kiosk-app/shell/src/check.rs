@@ -5,6 +5,7 @@
 
 use kiosk_core::{
     DeviceEvent,
+    desk::Seen,
     device::{DeviceKind, Health},
 };
 use kiosk_devices::{
@@ -83,6 +84,19 @@ pub struct Finding {
 }
 
 impl Finding {
+    fn seen(&self) -> Option<Seen> {
+        Some(match (self.part, self.verdict) {
+            (Part::Display, Verdict::Works) => Seen::Screen,
+            (Part::Display, Verdict::Doubtful) => Seen::NoScreen,
+            (Part::Display, Verdict::Fault) => Seen::OtherScreen,
+            (Part::Touch, Verdict::Works) => Seen::Glass,
+            (Part::Touch, _) => Seen::NoGlass,
+            (Part::Clock, Verdict::Works) => Seen::Clock,
+            (Part::Clock, Verdict::Doubtful) => Seen::ClockForgets,
+            (Part::Clock, Verdict::Fault) => Seen::ClockUnset,
+            _ => return None,
+        })
+    }
     fn works(part: Part, what: impl Into<String>) -> Self {
         Self { part, verdict: Verdict::Works, what: what.into(), cure: String::new() }
     }
@@ -124,6 +138,12 @@ pub fn check(board: &BoardConfig) -> Vec<Finding> {
         peripherals(board, open_peripherals(board)),
         fiscal(board, SystemTime::now(), open_fiscal(board)),
     ]
+}
+
+/// What the kernel tells of screen, glass and clock: for a kiosk that runs, whose devices take nobody else.
+pub(crate) fn seen(board: &BoardConfig) -> Vec<Seen> {
+    let machine = Path::new("/");
+    [display(board, machine), touch(machine), clock(SystemTime::now(), machine)].iter().filter_map(Finding::seen).collect()
 }
 
 /// The connected screen, as the kernel tells of it below `/sys/class/drm`.

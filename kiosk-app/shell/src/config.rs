@@ -277,6 +277,11 @@ impl KioskConfig {
         Ok(BoardConfig::load(&self.board)?.display.rotation)
     }
 
+    /// What was measured of the glass, beside the kiosk's database.
+    pub fn glass(&self) -> PathBuf {
+        self.data.join("touch.toml")
+    }
+
     /// The kiosk's database.
     pub fn kiosk_db(&self) -> PathBuf {
         self.data.join("kiosk.db")

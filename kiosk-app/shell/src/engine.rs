@@ -19,7 +19,8 @@ use crate::{
 };
 use edge_db::{Class, Commit, TillRows};
 use kiosk_core::{
-    AccountAsk, Catalogue, Command, DeviceEvent, Effect, Enquiry, Id, Input, Intent, Kiosk, Now, Paper, Record, Signal, Snapshot,
+    AccountAsk, Catalogue, Command, DeviceEvent, Effect, Enquiry, GlassOrder, Id, Input, Intent, Kiosk, Now, Paper, Record,
+    Signal, Snapshot,
     desk::{Answer, CardAnswer, CardErrand, Edited, Query, StaffEdit},
     device::DeviceKind,
     session::Failure,
@@ -58,7 +59,7 @@ pub trait Ports: Send {
     }
 }
 
-/// What the staff's desk wants done off the loop. Each but the last is answered by an event with its `request`.
+/// What the staff's desk wants done off the loop. Each but the last two is answered by an event with its `request`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Errand {
     /// Who is this?
@@ -102,6 +103,8 @@ pub enum Errand {
         /// What.
         edit: StaffEdit,
     },
+    /// What touches on the glass mean.
+    Glass(GlassOrder),
     /// Forget who is signed in.
     SignOut,
 }
@@ -114,7 +117,7 @@ impl Errand {
             Self::ChoosePin { request, .. } => Some(DeviceEvent::PinChosen { request, taken: false }),
             Self::Look { request, .. } => Some(DeviceEvent::Found { request, answer: Answer::Failed }),
             Self::EditStaff { request, .. } => Some(DeviceEvent::StaffEdited { request, edited: Edited::NotKept }),
-            Self::Cards { errand: CardErrand::Stop, .. } | Self::SignOut => None,
+            Self::Cards { errand: CardErrand::Stop, .. } | Self::Glass(_) | Self::SignOut => None,
             Self::Cards { request, .. } => Some(DeviceEvent::Cards { request, answer: CardAnswer::NotHere }),
         }
     }
@@ -350,6 +353,7 @@ impl Engine {
             Effect::Look { request, query } => return self.errand(Errand::Look { request, query }),
             Effect::Cards { request, staff, errand } => return self.errand(Errand::Cards { request, staff, errand }),
             Effect::EditStaff { request, by, edit } => return self.errand(Errand::EditStaff { request, by, edit }),
+            Effect::Glass(order) => return self.errand(Errand::Glass(order)),
             Effect::SignOut => return self.errand(Errand::SignOut),
             Effect::Print(paper) => (!replay && self.ports.print(paper), DeviceKind::Printer),
             Effect::OpenDrawer => (!replay && self.ports.open_drawer(), DeviceKind::Peripherals),

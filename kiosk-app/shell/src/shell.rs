@@ -1,13 +1,14 @@
 //! The loop's thread and the handles on it.
 
 use crate::{
-    adapters::{Fitted, Hands, SharedCurrency, Waking, Wires},
+    adapters::{DeskSide, Fitted, Hands, SharedCurrency, Waking, Wires},
     agent,
     clock::{Clock, SystemClock},
     config::{AgentPaths, KioskConfig},
     content::{self, Content, Shown},
     engine::{Dead, Engine},
     fleet::{Camera, FleetDoor, Status, wipe_files},
+    glass::{GlassSide, Glazier},
     journal::Journal,
     mailbox::{Mailbox, Message, Refused, Sender, mailbox},
     outbox::OutboxJournal,
@@ -65,6 +66,7 @@ pub struct ShellHandle {
     content: Shown,
     board: Arc<BoardConfig>,
     camera: Arc<OnceLock<Camera>>,
+    glazier: Arc<OnceLock<Glazier>>,
 }
 
 impl std::fmt::Debug for ShellHandle {
@@ -96,7 +98,10 @@ impl Shell {
         let disk = start::open(&config, &shared, &board, &content)?;
         let currency = SharedCurrency::new(Mutex::new(content.catalogue.currency));
         let shown = Shown::new(RwLock::new(Arc::new(content)));
-        let desk = start::desk_side(&config, &shared, disk.outbox.clone(), &clock);
+        let glazier = Arc::<OnceLock<Glazier>>::default();
+        let glass = GlassSide::new(config.glass(), glazier.clone());
+        let desk = start::desk_side(&config, &shared, disk.outbox.clone(), &clock, glass);
+        let desk = DeskSide { board: Some(board.clone()), ..desk };
         let (fiscal, wake) = start::fiscal_side(&config, &board, &disk.outbox).unzip();
         let fitted = start::fit(&config, &shared, &board, &shown, &clock, &disk.outbox, fiscal)?;
         let fitted = Fitted { desk: Some(desk), ..fitted };
@@ -122,7 +127,7 @@ impl Shell {
             None => journal,
         };
         let engine = Engine::new(disk.kiosk, disk.recorder, journal, Box::new(hands));
-        let handle = ShellHandle { sender, beats: beats.clone(), content: shown.clone(), board, camera };
+        let handle = ShellHandle { sender, beats: beats.clone(), content: shown.clone(), board, camera, glazier };
         let wiped = Wiped { kiosk_db: config.kiosk_db(), own: config.own_files.clone() };
         let work = Loop { engine, inbox, clock, sink, beats, shown, currency, status, wiped, pending: None, last: None };
         let thread = thread::Builder::new().name("shell".to_owned()).spawn(move || run_to_the_end(work))?;
@@ -181,6 +186,12 @@ impl ShellHandle {
     /// Whoever has the screen gives a way to make a picture of it. The first counts.
     pub fn set_camera(&self, camera: Camera) {
         let _ = self.camera.set(camera);
+    }
+
+    /// Whoever has the glass gives a way to correct its touches; what was kept ([`crate::kept_glass`]) holds already. The first
+    /// counts.
+    pub fn set_glazier(&self, glazier: Glazier) {
+        let _ = self.glazier.set(glazier);
     }
 
     /// Touches that were refused since the start.

@@ -8,6 +8,7 @@ use crate::{
     content::{Content, Shown},
     desk,
     engine::{Durability, Engine, NoPorts},
+    glass::GlassSide,
     guest::LookUp,
     issue::{AgentOffice, Bench, Issuer, address},
     keys::{KeyAsker, KeyRing},
@@ -352,12 +353,19 @@ impl Shared {
 }
 
 /// The thread that reads for the desk and checks PINs. The staff list is the agent's, or `staff.json` in the data folder.
-pub(crate) fn desk_side(config: &KioskConfig, shared: &Shared, outbox: Arc<Outbox>, clock: &Arc<dyn Clock>) -> DeskSide {
+pub(crate) fn desk_side(
+    config: &KioskConfig,
+    shared: &Shared,
+    outbox: Arc<Outbox>,
+    clock: &Arc<dyn Clock>,
+    glass: GlassSide,
+) -> DeskSide {
     let door = door(config, shared, outbox.clone(), clock);
     let bench = makes_cards(config).then(|| shared.bench.clone());
     let cards = config.agent.as_ref().map(|agent| CardDesk::new(&agent.ask, bench));
     let Shared { badges, proofs, .. } = shared.clone();
-    DeskSide { outbox, terminal: format!("{}/terminal", config.device), door, cards, badges, proofs, signed_in: None }
+    let terminal = format!("{}/terminal", config.device);
+    DeskSide { outbox, terminal, door, cards, badges, proofs, signed_in: None, glass, board: None }
 }
 
 /// Who works here.

@@ -10,8 +10,9 @@ use crate::ui::view_model::{
 use kiosk_core::{
     ClockQuality, Id, Lang, Minor, Now, Snapshot, Tender,
     desk::{
-        ApprovalView, CardStep, CardsView, CashMove, CashView, ClosingView, Colleague, DeskPage, DeskView, GivenPin, Holder,
-        MakingView, Notice, OrderLine, RefundView, ServiceFacts, ServiceView, SignInView, TillView, UnknownView,
+        Aiming, ApprovalView, CardStep, CardsView, CashMove, CashView, ClosingView, Colleague, DeskPage, DeskView, GivenPin,
+        GlassView, Holder, MakingView, Notice, OrderLine, RefundView, Seen, ServiceFacts, ServiceView, SignInView, TillView,
+        UnknownView,
     },
     device::{DeviceKind, Method},
     payments::Verdict,
@@ -74,6 +75,19 @@ pub(super) const ALL: &[(&str, Make)] = &[
     ("desk-end", |shop, lang| desk(shop, lang, DeskPage::Colleague, Some(Ask::EndOf("1002".to_owned())), |_| {})),
     ("service", |shop, lang| desk(shop, lang, DeskPage::Service, None, |view| view.service = Some(service()))),
     ("service-touch", |shop, lang| desk(shop, lang, DeskPage::TouchTest, None, |view| view.service = Some(service()))),
+    ("service-check", |shop, lang| {
+        desk(shop, lang, DeskPage::Check, None, |view| {
+            let facts = ServiceFacts { seen: vec![Seen::Screen, Seen::Glass, Seen::ClockForgets], ..ServiceFacts::default() };
+            view.service = Some(ServiceView { facts: Some(facts), ..ServiceView::default() });
+        })
+    }),
+    ("service-mark", |shop, lang| desk(shop, lang, DeskPage::Glass, None, |view| view.service = Some(ServiceView::default()))),
+    ("service-marks-unfit", |shop, lang| {
+        desk(shop, lang, DeskPage::Glass, None, |view| {
+            let glass = GlassView { aiming: Aiming::Unfit, ..GlassView::default() };
+            view.service = Some(ServiceView { glass, ..ServiceView::default() });
+        })
+    }),
     ("service-log", |shop, lang| desk(shop, lang, DeskPage::Log, None, |view| view.service = Some(service()))),
     ("desk-sign-in", |shop, lang| desk(shop, lang, DeskPage::SignIn, None, |view| view.person = None)),
     ("desk-pin-refused", |shop, lang| {
@@ -246,8 +260,9 @@ fn service() -> ServiceView {
             "2026-11-22T09:29:40Z  WARN a card was refused: its message was used before".to_owned(),
             "2026-11-22T09:30:02Z  INFO device health device=Printer health=Ok".to_owned(),
         ],
+        seen: Vec::new(),
     };
-    ServiceView { facts: Some(facts), card: Some(Method::Ntag424), touched: 0b0000_0101_1111, light: 0 }
+    ServiceView { facts: Some(facts), card: Some(Method::Ntag424), touched: 0b0000_0101_1111, ..ServiceView::default() }
 }
 
 /// So many minutes before the morning's picture.

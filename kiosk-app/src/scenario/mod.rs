@@ -8,7 +8,9 @@ mod clock;
 mod steps;
 
 use crate::{
-    board, control,
+    board,
+    camera::{self, Photograph},
+    control,
     feed::Feed,
     headless::Headless,
     ui::{Ui, access_tree, said_to},
@@ -21,7 +23,10 @@ use slint::ComponentHandle as _;
 use std::{
     path::{Path, PathBuf},
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, channel},
+    },
     time::{Duration, Instant},
 };
 use steps::{Action, Scenario, Step};
@@ -71,6 +76,8 @@ struct Play {
     drawn: Instant,
     /// Keys of the pad that have arrived.
     pad: u32,
+    /// Who wants a picture of the screen: the fleet, through the shell.
+    photographers: Receiver<SyncSender<Photograph>>,
     run: Option<PathBuf>,
 }
 
@@ -98,9 +105,24 @@ impl Play {
         }
         ui.set_reduced_motion(true);
         ui.app().show()?;
+        let (ask, photographers) = channel();
+        handle.set_camera(camera::camera(move |done| ask.send(done).map_err(|_| "the screen is not up".to_owned())));
         let run = scenario.run.clone().or_else(|| std::env::var_os(RUN_DIR).map(PathBuf::from));
         let drawn = Instant::now();
-        Ok(Self { headless, ui, feed, handle, content, clock, now: Stage::Attract, overlay: None, drawn, pad: 0, run })
+        Ok(Self {
+            headless,
+            ui,
+            feed,
+            handle,
+            content,
+            clock,
+            now: Stage::Attract,
+            overlay: None,
+            drawn,
+            pad: 0,
+            photographers,
+            run,
+        })
     }
 
     fn play(&mut self, scenario: &Scenario, pictures: &Path) -> Result<()> {
@@ -225,6 +247,9 @@ impl Play {
         self.headless.advance(passed);
         // Views come into being when they are drawn.
         self.headless.pixels();
+        for done in self.photographers.try_iter() {
+            let _ = done.send(camera::photograph(&self.ui));
+        }
     }
 
     fn says(&self, text: &str) -> bool {

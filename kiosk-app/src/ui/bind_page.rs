@@ -8,6 +8,7 @@ use super::{
     slint_app::{PadKind, PageAction, PageRow, PageStat, PageState, Tone as ShownTone},
     view_model::page::{Does, PadView, PageView, Said, Tone, Typing},
 };
+use kiosk_core::desk::{DeskIntent, SIDE, Spot, Trial};
 use slint::{ComponentHandle as _, ModelRc, SharedString, VecModel};
 use std::{cell::RefCell, rc::Rc};
 
@@ -91,6 +92,12 @@ impl PageBinding {
         state.on_back(move || back(0));
         let leave = saying(|page, _| page.leave.clone());
         state.on_leave(move || leave(0));
+        let to = say.clone();
+        state.on_aimed(move |x, y| {
+            // Within the screen, so nothing is cut off but the fraction.
+            let part = |share: f32| (share.clamp(0.0, 1.0) * SIDE as f32) as i32;
+            to(Said::Desk(DeskIntent::Try(Trial::Aim(Spot { x: part(x), y: part(y) }))));
+        });
         let (shown, to) = (self.shown.clone(), say.clone());
         state.on_count(move |index, count| {
             let counted = usize::try_from(index).ok().and_then(|at| {
@@ -183,6 +190,9 @@ impl PageBinding {
         state.set_place(view.place.as_str().into());
         state.set_who(view.who.as_str().into());
         state.set_back_shown(view.back.is_some());
+        let share = |part: i32| part as f32 / SIDE as f32;
+        state.set_mark_x(view.mark.map_or(-1.0, |mark| share(mark.x)));
+        state.set_mark_y(view.mark.map_or(-1.0, |mark| share(mark.y)));
         state.set_title(view.title.as_str().into());
         state.set_text(view.text.as_str().into());
         let notice = view.notice.clone().unwrap_or_default();

@@ -177,8 +177,12 @@ pub enum DeskPage {
     Colleague,
     /// Devices, queue, versions, network.
     Service,
+    /// What is wrong with the kiosk, and what to do.
+    Check,
     /// Where the glass feels a finger.
     TouchTest,
+    /// Marks that are touched, so that touches are felt where they are meant.
+    Glass,
     /// The newest lines of the log.
     Log,
 }
@@ -186,12 +190,12 @@ pub enum DeskPage {
 impl DeskPage {
     /// A page for whoever mends the kiosk.
     pub fn is_service(self) -> bool {
-        matches!(self, Self::Service | Self::TouchTest | Self::Log)
+        matches!(self, Self::Service | Self::Check | Self::TouchTest | Self::Glass | Self::Log)
     }
 
     /// Nothing of a guest, an order or the till's money stands on it.
     pub fn is_impersonal(self) -> bool {
-        matches!(self, Self::SignIn | Self::ChoosePin | Self::Service | Self::TouchTest | Self::Log)
+        matches!(self, Self::SignIn | Self::ChoosePin | Self::Service | Self::Check | Self::TouchTest | Self::Glass | Self::Log)
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod book;
 mod cards;
+mod glass;
 mod intent;
 mod look;
 mod orders;
@@ -21,9 +22,10 @@ mod view;
 pub(crate) use book::Around;
 pub use book::{Brief, RefundBegun, RestoredDesk};
 pub use cards::{BATCH_MAX, CardAnswer, CardErrand, CardStep, CardsView, Holder, MakingView};
+pub use glass::{Aiming, Correction, GLASS_IDLE_MS, GlassView, MARKS, PROOF, SIDE, Spot};
 pub use intent::{CashMove, DeskIntent, DeskPage, OrderSearch, Reason, tender_word, verdict_word};
 pub use look::{Answer, ORDERS_MAX, OrderLine, Query};
-pub use people::{Colleague, Edited, GivenPin, ServiceFacts, ServiceView, StaffEdit, TOUCH_PLACES, Trial};
+pub use people::{Colleague, Edited, GivenPin, Seen, ServiceFacts, ServiceView, StaffEdit, TOUCH_PLACES, Trial};
 pub use view::{ApprovalView, CashView, ClosingView, DeskView, Notice, RefundView, SignInView, TillView, UnknownView};
 
 use crate::{
@@ -156,6 +158,9 @@ impl Desk {
         if self.goes_on() {
             return Some(0);
         }
+        if self.is_aiming() {
+            return Some(self.last_touch_ms.saturating_add(GLASS_IDLE_MS));
+        }
         let waits = self.run_attempt().is_some();
         (self.open && !waits).then(|| self.last_touch_ms.saturating_add(config.desk.idle_ms))
     }
@@ -169,7 +174,14 @@ impl Desk {
     pub(crate) fn tick(&mut self, turn: &mut Turn<'_>) {
         turn.undo = Undo::Desk;
         turn.who = Some(Who { language: language_tag(turn.catalogue, turn.config.language), ..Who::default() });
-        if self.goes_on() { self.go_on(turn) } else { self.leave(turn) }
+        if self.is_aiming() {
+            self.last_touch_ms = turn.now.mono_ms;
+            self.show_service(turn);
+        } else if self.goes_on() {
+            self.go_on(turn);
+        } else {
+            self.leave(turn);
+        }
     }
 
     /// The terminal says how far it is.
@@ -230,7 +242,8 @@ impl Desk {
             DeskIntent::Find(_) | DeskIntent::More | DeskIntent::OpenOrder(_) => none(Act::SeeOrders),
             DeskIntent::Go(DeskPage::Orders) => none(Act::SeeOrders),
             DeskIntent::Go(DeskPage::Staff) | DeskIntent::EditStaff(_) | DeskIntent::NewBadge => none(Act::ManageStaff),
-            DeskIntent::Go(DeskPage::Service | DeskPage::TouchTest | DeskPage::Log) | DeskIntent::Try(_) => none(Act::Service),
+            DeskIntent::Go(DeskPage::Service | DeskPage::Check | DeskPage::TouchTest | DeskPage::Glass | DeskPage::Log)
+            | DeskIntent::Try(_) => none(Act::Service),
             DeskIntent::Reprint => none(Act::Reprint),
             DeskIntent::Void(_) => Some((Act::Void, self.order.as_ref().map(|order| order.total))),
             DeskIntent::Override { amount, .. } => Some((Act::Override, Some(*amount))),
@@ -402,7 +415,12 @@ impl Desk {
                 self.service.touched = 0;
                 self.page = page;
             }
+            DeskPage::Glass => self.aim_again(turn),
             DeskPage::Log => self.page = page,
+            DeskPage::Check => {
+                self.try_out(turn, Trial::Look);
+                self.page = page;
+            }
             DeskPage::Home if self.only_service() => self.show_service(turn),
             DeskPage::Home | DeskPage::Unknown | DeskPage::Till => self.page = page,
             DeskPage::Cards => {
@@ -430,11 +448,12 @@ impl Desk {
         if self.run_attempt().is_some() {
             return;
         }
+        self.give_up_aiming(turn);
         self.page = match self.page {
             DeskPage::SignIn | DeskPage::ChoosePin => return self.leave(turn),
             DeskPage::Service if self.only_service() => return self.leave(turn),
             DeskPage::Colleague => DeskPage::Staff,
-            DeskPage::TouchTest | DeskPage::Log => DeskPage::Service,
+            DeskPage::Check | DeskPage::TouchTest | DeskPage::Glass | DeskPage::Log => DeskPage::Service,
             DeskPage::Home | DeskPage::Staff | DeskPage::Service => DeskPage::Home,
             DeskPage::Unknown | DeskPage::Orders | DeskPage::Till => DeskPage::Home,
             DeskPage::Cards | DeskPage::Holder | DeskPage::Making => self.back_from_cards(turn),
@@ -453,6 +472,7 @@ impl Desk {
 
     /// Everything that belongs to who was signed in goes.
     fn leave(&mut self, turn: &mut Turn<'_>) {
+        self.give_up_aiming(turn);
         self.stop_making(turn);
         if self.person.is_some() {
             turn.effect(Effect::SignOut);

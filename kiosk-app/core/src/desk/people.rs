@@ -5,12 +5,16 @@
 //! - A service person sees devices, queue, versions, network and the log. Orders, guests and the till are not theirs: nothing
 //!   else of the desk answers them.
 
-use super::{Desk, DeskIntent, DeskPage, Notice, Query, What};
+use super::{Desk, DeskIntent, DeskPage, GlassView, Notice, Query, Spot, What};
 use crate::{
     device::{DeviceEvent, Method},
     effect::{Effect, Signal},
     event::Event,
-    session::turn::{Turn, Undo},
+    paper::{Paper, TestPage},
+    session::{
+        language_tag,
+        turn::{Turn, Undo},
+    },
     staff::{Act, StaffRole},
 };
 use alloc::{string::String, vec::Vec};
@@ -109,6 +113,27 @@ pub enum Edited {
     NotKept,
 }
 
+/// What was seen of the machine itself, which no adapter watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The screen that the board-config names.
+    Screen,
+    /// The kernel knows of no screen.
+    NoScreen,
+    /// A screen of another size than the board-config says.
+    OtherScreen,
+    /// Something that can be touched.
+    Glass,
+    /// Nothing that can be touched.
+    NoGlass,
+    /// A clock that goes on without power.
+    Clock,
+    /// A clock that is set and forgets the time without power.
+    ClockForgets,
+    /// A clock that was never set.
+    ClockUnset,
+}
+
 /// What a service person reads of this kiosk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceFacts {
@@ -128,6 +153,8 @@ pub struct ServiceFacts {
     pub roster_version: Option<u64>,
     /// Room on the disk, in MiB.
     pub disk_free_mib: Option<u64>,
+    /// Screen, glass, clock.
+    pub seen: Vec<Seen>,
     /// The newest lines of the log, newest last. They name no guest.
     pub log: Vec<String>,
 }
@@ -143,6 +170,14 @@ pub enum Trial {
     Touch(u8),
     /// The touch test from the beginning.
     TouchAgain,
+    /// Print a page that sells nothing.
+    Print,
+    /// A touch on the page of marks.
+    Aim(Spot),
+    /// The marks from the first.
+    AimAgain,
+    /// No correction of touches any more.
+    AimForget,
 }
 
 /// Places of the touch test.
@@ -160,6 +195,8 @@ pub struct ServiceView {
     pub touched: u16,
     /// Which light comes next.
     pub light: u8,
+    /// The marks.
+    pub glass: GlassView,
 }
 
 impl Desk {
@@ -230,7 +267,8 @@ impl Desk {
                 self.page = DeskPage::Colleague;
                 turn.event(Event::StaffApproved { staff: self.staff(), act: Act::ManageStaff, subject, amount: None });
                 self.look_at_staff(turn);
-                self.notice = Some(Notice::StaffChanged);
+                // A PIN says more than that it is done: it has to be handed over now.
+                self.notice = self.given_pin.is_none().then_some(Notice::StaffChanged);
             }
             Edited::Refused => self.notice = Some(Notice::StaffRefused),
             Edited::NotKept => self.notice = Some(Notice::StaffNotKept),
@@ -238,6 +276,7 @@ impl Desk {
     }
 
     pub(super) fn show_service(&mut self, turn: &mut Turn<'_>) {
+        self.give_up_aiming(turn);
         self.page = DeskPage::Service;
         self.try_out(turn, Trial::Look);
     }
@@ -256,6 +295,17 @@ impl Desk {
             Trial::Touch(place) if place < TOUCH_PLACES => self.service.touched |= 1 << place,
             Trial::Touch(_) => {}
             Trial::TouchAgain => self.service.touched = 0,
+            Trial::Print => {
+                let id = turn.ids.next(turn.now);
+                self.prints.push((id, false));
+                let language = language_tag(turn.catalogue, turn.config.language);
+                let page = TestPage { id, till: turn.config.desk.till.clone(), language, at_utc_ms: turn.now.utc_ms };
+                turn.effect(Effect::Print(Paper::Test(page)));
+            }
+            Trial::Aim(spot) => self.aim(turn, spot),
+            Trial::AimAgain if self.page == DeskPage::Glass => self.aim_again(turn),
+            Trial::AimForget if self.page == DeskPage::Glass => self.forget_glass(turn),
+            Trial::AimAgain | Trial::AimForget => {}
         }
     }
 
@@ -263,7 +313,10 @@ impl Desk {
     pub(super) fn is_service(intent: &DeskIntent) -> bool {
         matches!(
             intent,
-            DeskIntent::Try(_) | DeskIntent::Go(DeskPage::Service | DeskPage::TouchTest | DeskPage::Log | DeskPage::Home)
+            DeskIntent::Try(_)
+                | DeskIntent::Go(
+                    DeskPage::Service | DeskPage::Check | DeskPage::TouchTest | DeskPage::Glass | DeskPage::Log | DeskPage::Home
+                )
         )
     }
 }

@@ -19,7 +19,7 @@ mod words;
 
 pub use bitmap::Bitmap;
 pub use escpos::{CodePage, DrawerPin, to_text};
-pub use refund::{render_refund, render_slip};
+pub use refund::{render_refund, render_slip, render_test};
 pub use report::render_report;
 pub use sale::render_receipt;
 pub use words::ReceiptWords;
@@ -55,6 +55,7 @@ pub fn render(paper: &Paper, layout: &ReceiptLayout) -> Vec<u8> {
         Paper::Refund(refund) => render_refund(refund, layout),
         Paper::Report(report) => render_report(report, layout),
         Paper::Slip(slip) => render_slip(slip, layout),
+        Paper::Test(page) => render_test(page, layout),
     }
 }
 

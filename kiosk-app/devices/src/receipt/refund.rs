@@ -1,11 +1,14 @@
-//! The guest's receipt for money given back, and slips of the terminal on paper of their own.
+//! The guest's receipt for money given back, slips of the terminal on paper of their own, and a page that sells nothing.
 
 use super::{
     ReceiptLayout,
     escpos::Align,
     page::{Look, Page},
 };
-use kiosk_core::{Minor, RefundReceipt, paper::CardSlip};
+use kiosk_core::{
+    Minor, RefundReceipt,
+    paper::{CardSlip, TestPage},
+};
 
 /// Renders the receipt for a refund or a reversal.
 pub fn render_refund(refund: &RefundReceipt, layout: &ReceiptLayout) -> Vec<u8> {
@@ -72,4 +75,23 @@ pub fn render_slip(slip: &CardSlip, layout: &ReceiptLayout) -> Vec<u8> {
     page.rule();
     page.slip(&slip.lines);
     page.end(slip.copy)
+}
+
+/// Renders a page that shows whether the printer prints: every column has a character, and each script of its table a line.
+pub fn render_test(test: &TestPage, layout: &ReceiptLayout) -> Vec<u8> {
+    let mut page = Page::new(&test.language, layout);
+    page.letterhead(false, Some(page.words.test));
+    page.text(&test.till, Look::Plain);
+    if let Some(at) = test.at_utc_ms {
+        page.text(&page.date(at), Look::Plain);
+    }
+    page.job.align(Align::Left);
+    page.rule();
+    let ruler: String = "1234567890".chars().cycle().take(usize::from(layout.columns)).collect();
+    page.text(&ruler, Look::Plain);
+    for line in [page.words.total, page.words.thanks, "ÄÖÜ äöü ß É é € £ 0123456789"] {
+        page.text(line, Look::Plain);
+    }
+    page.rule();
+    page.end(false)
 }

@@ -159,3 +159,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_test_page_shows_every_column_and_that_nothing_was_sold() {
+    let page = kiosk_core::paper::TestPage {
+        id: Id([7; 16]),
+        till: "k-01".into(),
+        language: "en-GB".into(),
+        at_utc_ms: Some(1_795_255_800_000),
+    };
+    let text = to_text(&render(&Paper::Test(page), &layout(42, CodePage::Pc858))).join("\n");
+    for words in ["TEST PRINT", "k-01", "123456789012345678901234567890123456789012\n", "ÄÖÜ äöü ß"] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert!(!text.contains("Receipt"), "{text}");
+}

@@ -35,6 +35,7 @@ pub struct ReceiptWords {
     pub unsigned: &'static str,
     pub merchant: &'static str,
     pub customer: &'static str,
+    pub test: &'static str,
     /// X, Z.
     pub report: [&'static str; 2],
     pub till: &'static str,

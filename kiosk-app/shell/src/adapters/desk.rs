@@ -1,14 +1,18 @@
 //! The thread `desk`: reads for the staff's desk and checks PINs, so that the loop never waits for either.
 
 use super::{CardDesk, Wires};
-use crate::{desk::look, engine::Errand, proof::Proofs, pseudonym::KnownBadges, staff::StaffDoor, supervise::supervised};
+use crate::{
+    check, desk::look, engine::Errand, glass::GlassSide, proof::Proofs, pseudonym::KnownBadges, staff::StaffDoor,
+    supervise::supervised,
+};
 use edge_db::Outbox;
 use kiosk_core::{
     DeviceEvent,
     closed::Fleet,
-    desk::{Answer, CardAnswer, CardErrand, Query},
+    desk::{Answer, CardAnswer, CardErrand, Query, ServiceFacts},
     staff::SignInResult,
 };
+use kiosk_devices::BoardConfig;
 use std::{
     sync::{
         Arc,
@@ -41,6 +45,10 @@ pub(crate) struct DeskSide {
     pub(crate) proofs: Proofs,
     /// Who stands at the desk.
     pub(crate) signed_in: Option<String>,
+    /// Touches.
+    pub(crate) glass: GlassSide,
+    /// What should be fitted.
+    pub(crate) board: Option<Arc<BoardConfig>>,
 }
 
 /// The shell's end.
@@ -115,6 +123,10 @@ impl DeskSide {
                 let answer = self.run_cards(&staff, errand)?;
                 DeviceEvent::Cards { request, answer }
             }
+            Errand::Glass(order) => {
+                self.glass.run(order);
+                return None;
+            }
             Errand::SignOut => {
                 self.run_cards("", CardErrand::Stop);
                 self.signed_in = None;
@@ -134,7 +146,10 @@ impl DeskSide {
     fn look(&self, query: &Query) -> Answer {
         match query {
             Query::Staff => self.door.colleagues().map_or(Answer::Failed, Answer::Staff),
-            Query::Service => Answer::Service(Box::new(self.door.facts())),
+            Query::Service => {
+                let seen = self.board.as_deref().map(check::seen).unwrap_or_default();
+                Answer::Service(Box::new(ServiceFacts { seen, ..self.door.facts() }))
+            }
             Query::Orders { .. } | Query::Order(_) => look(&self.outbox, &self.terminal, query),
         }
     }

@@ -31,6 +31,7 @@ impl StaffDoor {
             roster_version: self.roster().map(|roster| roster.version),
             disk_free_mib: disk_free_mib(&self.file),
             log: logs::newest(LINES),
+            seen: Vec::new(),
         }
     }
 

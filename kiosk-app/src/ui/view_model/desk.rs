@@ -5,6 +5,7 @@
 //! and only then said to the core: see [`Ask`].
 
 mod cards;
+mod check;
 mod people;
 mod service;
 mod till;
@@ -149,7 +150,9 @@ impl Pages<'_> {
             DeskPage::Staff => self.people(),
             DeskPage::Colleague => self.colleague(),
             DeskPage::Service => self.service(),
+            DeskPage::Check => self.check(),
             DeskPage::TouchTest => self.touch_test(),
+            DeskPage::Glass => self.marks(),
             DeskPage::Log => self.log(),
         }
     }

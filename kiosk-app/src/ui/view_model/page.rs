@@ -5,7 +5,7 @@
 use super::desk::Ask;
 use kiosk_core::{
     Minor,
-    desk::{CashMove, DeskIntent, OrderSearch, StaffEdit},
+    desk::{CashMove, DeskIntent, OrderSearch, Spot, StaffEdit},
     refund::Pick,
     setup::SetupIntent,
     staff::{Credential, Pin},
@@ -268,6 +268,8 @@ pub struct PageView {
     pub rows: Vec<PageRowView>,
     /// The buttons; the last one is what the page asks for.
     pub actions: Vec<ActionView>,
+    /// A mark to be touched: title and text stand beside it, and nothing else.
+    pub mark: Option<Spot>,
     /// 'Sign out', 'Back', 'Delete', 'Space'.
     pub words: [&'static str; 4],
 }

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::{
-    desk::{Answer, CashMove, DeskView, OrderSearch, Reason},
-    device::Assurance,
+    desk::{Aiming, Answer, CashMove, DeskView, GLASS_IDLE_MS, MARKS, OrderSearch, PROOF, Reason},
+    device::{Assurance, Health},
+    effect::GlassOrder,
     money::Minor,
     rig::Rig,
     session::Input,
@@ -56,7 +57,7 @@ fn a_manager_gives_a_new_pin_which_is_shown_once_and_leaves_a_trace() {
     let asked = request(&rig);
     rig.device(DeviceEvent::StaffEdited { request: asked, edited: Edited::Done(Some(GivenPin("604817".into()))) });
     let shown = view(&rig);
-    assert_eq!((shown.given_pin.map(|pin| pin.0).as_deref(), shown.notice), (Some("604817"), Some(Notice::StaffChanged)));
+    assert_eq!((shown.given_pin.map(|pin| pin.0).as_deref(), shown.notice), (Some("604817"), None), "the PIN is what counts");
     let traced = |event: &Event| matches!(event, Event::StaffApproved { staff, act: Act::ManageStaff, subject, .. } if staff == "1001" && subject == "1002");
     assert_eq!(rig.count(traced), 1);
     let again = request(&rig);
@@ -133,4 +134,72 @@ fn a_service_person_mends_and_sees_neither_orders_nor_till() {
     assert_eq!(view(&rig).page, DeskPage::Service);
     rig.input(Input::Desk(DeskIntent::Back));
     assert_eq!(rig.see().desk, None, "there is no other page to go back to");
+}
+
+fn aim(rig: &mut Rig, spot: Spot) {
+    rig.input(Input::Desk(DeskIntent::Try(Trial::Aim(spot))));
+}
+
+fn at_the_marks() -> Rig {
+    let mut rig = signed_in(StaffRole::Service);
+    let asked = request(&rig);
+    rig.device(DeviceEvent::Found { request: asked, answer: Answer::Service(Box::default()) });
+    rig.input(Input::Desk(DeskIntent::Go(DeskPage::Glass)));
+    rig
+}
+
+fn glass(rig: &Rig) -> GlassView {
+    view(rig).service.unwrap_or_default().glass
+}
+
+/// A glass that feels everything a little further right and below.
+fn touched(mark: Spot) -> Spot {
+    Spot { x: mark.x + 400, y: mark.y + 300 }
+}
+
+#[test]
+fn a_glass_is_measured_proven_by_one_more_mark_and_only_then_kept() {
+    let mut rig = at_the_marks();
+    for (number, mark) in (1..).zip(MARKS) {
+        assert_eq!((glass(&rig).mark(), glass(&rig).number()), (Some(mark), number));
+        aim(&mut rig, touched(mark));
+    }
+    let [Effect::Glass(GlassOrder::Try(correction))] = rig.last[..] else { panic!("{:?}", rig.last) };
+    let (x, y) = correction.of((0.54, 0.53));
+    assert!((x - 0.5).abs() < 0.001 && (y - 0.5).abs() < 0.001, "{x}, {y}");
+    assert_eq!((glass(&rig).aiming, glass(&rig).mark()), (Aiming::Proof, Some(PROOF)));
+    aim(&mut rig, Spot { x: PROOF.x - 200, y: PROOF.y + 90 });
+    assert_eq!((rig.last.as_slice(), glass(&rig).aiming), (&[Effect::Glass(GlassOrder::Keep)][..], Aiming::Kept));
+    aim(&mut rig, PROOF);
+    assert!(rig.last.is_empty(), "nothing is measured any more");
+    rig.input(Input::Desk(DeskIntent::Try(Trial::AimForget)));
+    assert_eq!((rig.last.as_slice(), glass(&rig).aiming), (&[Effect::Glass(GlassOrder::Forget)][..], Aiming::Forgotten));
+}
+
+#[test]
+fn a_glass_that_feels_wrong_after_all_goes_back_to_what_it_was() {
+    let mut rig = at_the_marks();
+    let tried = |rig: &mut Rig| MARKS.into_iter().for_each(|mark| aim(rig, touched(mark)));
+    tried(&mut rig);
+    aim(&mut rig, MARKS[0]);
+    assert_eq!((rig.last.as_slice(), glass(&rig).aiming), (&[Effect::Glass(GlassOrder::Back)][..], Aiming::Missed));
+    rig.input(Input::Desk(DeskIntent::Try(Trial::AimAgain)));
+    tried(&mut rig);
+    rig.wait(GLASS_IDLE_MS);
+    assert!(rig.last.contains(&Effect::Glass(GlassOrder::Back)), "nobody proved it: {:?}", rig.last);
+    assert_eq!(view(&rig).page, DeskPage::Service);
+    let mut rig = at_the_marks();
+    MARKS.into_iter().for_each(|_| aim(&mut rig, PROOF));
+    assert_eq!((rig.last.as_slice(), glass(&rig).aiming), (&[][..], Aiming::Unfit), "one place is no glass");
+}
+
+#[test]
+fn a_test_print_sells_nothing_and_says_when_it_did_not_come() {
+    let mut rig = at_the_marks();
+    rig.input(Input::Desk(DeskIntent::Try(Trial::Print)));
+    let [Effect::Print(Paper::Test(page))] = &rig.last[..] else { panic!("{:?}", rig.last) };
+    let id = page.id;
+    rig.device(DeviceEvent::Printed { order: id, health: Health::Blocked });
+    assert_eq!(view(&rig).notice, Some(Notice::NotPrinted));
+    assert!(rig.last.is_empty(), "nothing of it is recorded: {:?}", rig.last);
 }

@@ -72,7 +72,8 @@ fn shop(peppers: &[[u8; 32]]) -> Shop {
         tries: std::collections::BTreeMap::new(),
     };
     let (badges, proofs) = (KnownBadges::default(), Proofs::default());
-    let side = DeskSide { outbox, terminal: "t".into(), door, cards: None, badges, proofs, signed_in: None };
+    let glass = GlassSide::new(at("touch.toml"), Arc::default());
+    let side = DeskSide { outbox, terminal: "t".into(), door, cards: None, badges, proofs, signed_in: None, glass, board: None };
     Shop { side, clock, agent, _asked: asked.unwrap(), _dir: dir }
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-only
 //! The pages of whoever mends the kiosk. Nothing of a guest stands on them.
 
-use super::*;
+use super::{check, *};
 use kiosk_core::{
-    desk::{ServiceFacts, TOUCH_PLACES, Trial},
+    desk::{Aiming, MARKS, ServiceFacts, TOUCH_PLACES, Trial},
     device::{DeviceKind, Health, Method},
 };
 
@@ -27,6 +27,30 @@ impl Pages<'_> {
         self.trial_rows(&view, &mut page.rows);
         self.fact_rows(&facts, &mut page.rows);
         page.actions = vec![act(say!(t, "Look again", "Обновить"), DeskIntent::Try(Trial::Look))];
+        page
+    }
+
+    /// Each thing that is not as it should be says what to do; what works says so in one line.
+    pub(super) fn check(&self) -> PageView {
+        let t = self.t;
+        let mut page = titled(
+            say!(t, "What is wrong, and what to do", "Что не так и что делать"),
+            say!(t, "Looked at while the kiosk goes on.", "Проверено без остановки киоска."),
+        );
+        let facts = self.desk.service.as_ref().and_then(|service| service.facts.as_ref());
+        let seen = facts.map(|facts| facts.seen.as_slice()).unwrap_or_default();
+        let devices = &self.scene.snapshot.devices;
+        page.rows = seen.iter().map(|seen| check::machine_row(t, *seen)).collect();
+        page.rows.extend(devices.iter().filter_map(|(kind, health)| check::device_row(t, *kind, *health)));
+        let bad = page.rows.iter().filter(|row| row.tone != Tone::Good).count();
+        let (tone, title) = if bad == 0 {
+            (Tone::Good, say!(t, "Everything that was looked at works.", "Всё проверенное работает.").to_owned())
+        } else {
+            let title = say!(t, "To be put right: {}", "Нужно исправить: {}");
+            (Tone::Attention, title.replacen("{}", &bad.to_string(), 1))
+        };
+        page.notice = Some(NoticeView { tone, title, text: String::new() });
+        page.actions = vec![act(say!(t, "Look again", "Обновить"), DeskIntent::Go(DeskPage::Check))];
         page
     }
 
@@ -71,14 +95,33 @@ impl Pages<'_> {
             ..PageRowView::told(say!(t, "Reader", "Считыватель"), card)
         });
         rows.push(PageRowView::leading(
+            say!(t, "Check", "Проверка"),
+            say!(t, "what is wrong, and what to do", "что не так и что делать"),
+            desk_says(DeskIntent::Go(DeskPage::Check)),
+        ));
+        rows.push(PageRowView::leading(
             say!(t, "Light and sound", "Свет и звук"),
             say!(t, "each touch shows the next signal", "каждое касание — следующий сигнал"),
             desk_says(DeskIntent::Try(Trial::Light(view.light))),
         ));
         rows.push(PageRowView::leading(
+            say!(t, "Test print", "Пробная печать"),
+            say!(t, "a page that sells nothing", "страница без продажи"),
+            desk_says(DeskIntent::Try(Trial::Print)),
+        ));
+        rows.push(PageRowView::leading(
             say!(t, "Touch", "Касания"),
             say!(t, "does the glass feel a finger from top to bottom?", "чувствует ли стекло палец сверху донизу?"),
             desk_says(DeskIntent::Go(DeskPage::TouchTest)),
+        ));
+        rows.push(PageRowView::leading(
+            say!(t, "Correct touches", "Настроить касания"),
+            say!(
+                t,
+                "a touch counts beside the finger? Measure the glass",
+                "касание срабатывает рядом с пальцем? Измерьте стекло"
+            ),
+            desk_says(DeskIntent::Go(DeskPage::Glass)),
         ));
         rows.push(PageRowView::leading(
             say!(t, "Log", "Журнал"),
@@ -130,6 +173,62 @@ impl Pages<'_> {
             page.notice = Some(NoticeView { tone: Tone::Good, title, text: String::new() });
         }
         page.actions = vec![act(say!(t, "From the beginning", "Сначала"), DeskIntent::Try(Trial::TouchAgain))];
+        page
+    }
+
+    /// Marks, one after the other; then what came of it.
+    pub(super) fn marks(&self) -> PageView {
+        let t = self.t;
+        let glass = self.desk.service.as_ref().map(|service| service.glass).unwrap_or_default();
+        if let Some(mark) = glass.mark() {
+            let title = match glass.aiming {
+                Aiming::Proof => say!(t, "Once more, to be sure", "Ещё раз для проверки").to_owned(),
+                _ => say!(t, "Touch the mark: {} of {}", "Коснитесь метки: {} из {}")
+                    .replacen("{}", &glass.number().to_string(), 1)
+                    .replacen("{}", &MARKS.len().to_string(), 1),
+            };
+            let text = say!(
+                t,
+                "With the tip of a finger, in its middle. Not touched for half a minute, everything stays as it was.",
+                "Кончиком пальца, точно в середину. Без касания полминуты всё останется как было."
+            );
+            return PageView { mark: Some(mark), ..titled(&title, text) };
+        }
+        let (tone, title, text) = match glass.aiming {
+            Aiming::Kept => (
+                Tone::Good,
+                say!(t, "Touches are corrected.", "Касания скорректированы."),
+                say!(t, "This is kept on this machine.", "Настройка сохранена на этом устройстве."),
+            ),
+            Aiming::Forgotten => (
+                Tone::Good,
+                say!(t, "Nothing is corrected any more.", "Коррекция снята."),
+                say!(t, "Touches count where the glass feels them.", "Касания засчитываются там, где их чувствует стекло."),
+            ),
+            Aiming::Missed => (
+                Tone::Attention,
+                say!(t, "The last mark was missed.", "Последняя метка не задета."),
+                say!(t, "Everything is as it was before.", "Всё осталось как было."),
+            ),
+            Aiming::Unfit | Aiming::Marks | Aiming::Proof => (
+                Tone::Attention,
+                say!(t, "These touches do not fit together.", "Касания не согласуются между собой."),
+                say!(
+                    t,
+                    "Everything is as it was before. Clean the glass, touch each mark once, and try again.",
+                    "Всё осталось как было. Протрите стекло, коснитесь каждой метки один раз и попробуйте снова."
+                ),
+            ),
+        };
+        let mut page = titled(
+            say!(t, "Touches where they are meant", "Точность касаний"),
+            say!(t, "Five marks are touched, and one more proves it.", "Пять меток, и ещё одна для проверки."),
+        );
+        page.notice = Some(NoticeView { tone, title: title.to_owned(), text: text.to_owned() });
+        page.actions = vec![
+            act(say!(t, "Correct nothing", "Снять коррекцию"), DeskIntent::Try(Trial::AimForget)),
+            act(say!(t, "Measure again", "Измерить снова"), DeskIntent::Try(Trial::AimAgain)),
+        ];
         page
     }
 
