@@ -15,6 +15,8 @@ mod clone;
 mod enrol;
 #[path = "it/fiscal.rs"]
 mod fiscal;
+#[path = "it/fleet.rs"]
+mod fleet;
 #[path = "it/guests.rs"]
 mod guests;
 #[path = "it/issuing.rs"]
