@@ -22,7 +22,7 @@ use std::{
     fs,
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -222,12 +222,17 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) 
 }
 
 fn roster(device: &Device) -> Result<Option<StaffRoster>> {
-    let Some(stored) = staff_roster(&device.at("agent.db"))? else { return Ok(None) };
-    let enrolment: cem_contract::enrol::Enrolment = serde_json::from_slice(&fs::read(device.at("enrolment/enrolment.json"))?)?;
+    roster_at(&device.folder).map(|held| held.map(|(roster, _)| roster))
+}
+
+/// The staff list that an agent in this folder holds, and how many edits of it are not at the backend yet.
+pub(crate) fn roster_at(agent: &Path) -> Result<Option<(StaffRoster, usize)>> {
+    let Some(stored) = staff_roster(&agent.join("agent.db"))? else { return Ok(None) };
+    let enrolment: cem_contract::enrol::Enrolment = serde_json::from_slice(&fs::read(agent.join("enrolment/enrolment.json"))?)?;
     let keys = enrolment.trust_root.keys_for(KEY_ROSTER);
     let mut roster = StaffRoster::verify(&serde_json::from_slice(&stored.envelope)?, &keys, "s-001")?.into_inner();
     roster.apply(&stored.pending);
-    Ok(Some(roster))
+    Ok(Some((roster, stored.pending.len())))
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Visits as files, played on the real screens against the real shell, agent, backend and simulated devices.
 
+use crate::enrol::{roster_at, until};
 use cem_tests::{
     appliance::{Appliance, Parts, root},
+    drill::When,
     emulated::EmulatedBoard,
     ledger::Ledger,
 };
@@ -115,6 +117,31 @@ fn check_sign_ins(kiosk_db: &Path) {
         assert_eq!(event["data"]["staff"], "1001");
         assert!(cem_contract::staff::is_assertion(proof) && proof.len() < 1_500, "{proof}");
     }
+}
+
+#[test]
+fn a_manager_hires_and_lets_go_at_the_desk_and_the_backend_and_the_device_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let appliance = Appliance::start(folder.path(), Parts::Everything).unwrap();
+    run(&appliance, "desk-sign-in.toml");
+    check_sign_ins(&folder.path().join("kiosk/kiosk.db"));
+    // What she changed at the screen is the backend's list, and comes back to the device signed.
+    until("her edits at the backend", || {
+        let listed = appliance.fleet(&["staff", "list"])?;
+        let is = |staff: &str, like: &dyn Fn(&str) -> bool| listed.lines().any(|line| line.starts_with(staff) && like(line));
+        let hired = is("1007", &|line| line.contains("manager") && line.contains("reset") && line.ends_with("zoe"));
+        Ok((hired && is("1002", &|line| !line.contains(" -          "))).then_some(()))
+    })
+    .unwrap();
+    let held = until("the store's own list, with no edit of it pending", || {
+        let held = roster_at(&folder.path().join("agent"))?.filter(|(_, pending)| *pending == 0).map(|(roster, _)| roster);
+        Ok(held.filter(|roster| roster.members.iter().any(|member| member.staff == "1007")))
+    })
+    .unwrap();
+    let now = When::now().time_ms;
+    assert!(held.by_id("1007", now).is_ok(), "whom she hired");
+    assert!(held.by_id("1002", now).is_err(), "who was let go");
+    appliance.stop().unwrap();
 }
 
 #[test]
