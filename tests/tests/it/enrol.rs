@@ -20,10 +20,13 @@ use edge_db::{
 use std::{
     collections::BTreeSet,
     fs,
-    net::SocketAddr,
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -256,6 +259,52 @@ fn a_device_is_enrolled_by_a_file_that_nobody_stands_beside() -> Result<()> {
     // What it was given survives the restart, and is nobody else's to read.
     device.running()?.stop(PATIENCE)?;
     assert_eq!(fs::metadata(device.at("enrolment/token"))?.permissions().mode() & 0o777, 0o600);
+    office.close()
+}
+
+/// A shop's proxy: whatever is asked for by its whole address goes to the backend. Counts what came.
+fn shops_proxy(backend: SocketAddr) -> Result<(String, Arc<AtomicUsize>)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let (address, count) = (format!("http://{}", listener.local_addr()?), Arc::<AtomicUsize>::default());
+    let counted = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for near in listener.incoming().flatten() {
+            let Ok(far) = TcpStream::connect(backend) else { continue };
+            counted.fetch_add(1, Ordering::Relaxed);
+            for (mut from, mut to) in [(near.try_clone(), far.try_clone()), (Ok(far), Ok(near))]
+                .into_iter()
+                .filter_map(|(from, to)| Some((from.ok()?, to.ok()?)))
+            {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    Ok((address, count))
+}
+
+#[test]
+fn a_device_behind_a_shops_proxy_is_enrolled_and_uploads_through_it_and_by_no_other_way() -> Result<()> {
+    let office = Office::open()?;
+    let device = Device::new(&office, "k-01")?;
+    let (proxy, count) = shops_proxy(office.address)?;
+    // Nobody listens there: only the proxy knows the way.
+    let nowhere = "http://127.0.0.1:9";
+    fs::write(device.at("agent.toml"), fs::read_to_string(device.at("agent.toml"))?.replace(&office.url(), nowhere))?;
+    let mut agent = device.agent()?;
+    let ask = Ask::Enrol { code: office.new_code()?, backend: Some(nowhere.into()), proxy: Some(proxy) };
+    device.ask(&ask)?;
+    agent.wait_for("the agent", PATIENCE, |line| (line == "running").then_some(()))?;
+    assert!(count.load(Ordering::Relaxed) > 0, "it came by the proxy");
+    let kiosk = Kiosk::open(&device)?;
+    let recorded = kiosk.record(5)?;
+    until("the events", || {
+        let arrived: BTreeSet<String> = office.arrived()?.into_iter().map(|(id, ..)| id).collect();
+        Ok(recorded.is_subset(&arrived).then_some(()))
+    })?;
+    agent.stop(PATIENCE)?;
     office.close()
 }
 
