@@ -39,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("nfc-sidecar", &["kiosk-devices"]),
     ("kiosk-sim", &["kiosk-core", "kiosk-devices", "card-auth", "peripheral-icd", "peripheral-logic"]),
     ("firmware", &["peripheral-icd", "peripheral-logic"]),
+    ("oracles", &["kiosk-core", "kiosk-devices"]),
     ("sync-agent", &["cem-contract", "edge-db", "fleet-config", "fleet-tuf"]),
     ("fleet", &["cem-contract", "fleet-config", "fleet-tuf", "kiosk-content"]),
     ("cem-backend", &["card-auth", "cem-contract", "cem-ledger", "fleet-config", "fleet-tuf", "kiosk-content"]),

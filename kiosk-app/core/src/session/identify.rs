@@ -74,9 +74,16 @@ impl Session {
         self.notice(turn, Problem::BankCardAtReader);
     }
 
-    /// A look-up that still runs goes on: it was begun by another card.
+    /// A look-up that still runs goes on: it was begun by another card. One by a code has its answer by that.
     pub(super) fn card_refused(&mut self, turn: &mut Turn<'_>, why: CardRefusal) {
         self.touch(turn);
+        let by_code = |lookup: &mut Lookup| why == CardRefusal::Code && lookup.method == Method::Qr;
+        if let Some(lookup) = self.visit.as_deref_mut().and_then(|visit| visit.lookup.take_if(by_code))
+            && !lookup.late
+        {
+            record(turn, &lookup, None);
+            turn.signal(Signal::Idle);
+        }
         let problem = match why {
             CardRefusal::RandomNumber => Problem::RandomCard,
             CardRefusal::NotTaken => Problem::CardNotTaken,

@@ -194,6 +194,8 @@ fn a_guests_code_that_is_late_used_or_cannot_be_checked_leads_to_a_word_and_neve
     let mut rig = Rig::browsing();
     rig.device(scanned("CEMG00FF")).device(DeviceEvent::CardRefused(CardRefusal::Code));
     assert_eq!(problem(&mut rig), Some(Problem::CodeRefused));
+    rig.wait(300);
+    assert_eq!(problem(&mut rig), Some(Problem::CodeRefused), "its answer has come: nothing else is said later");
     let mut rig = Rig::browsing();
     rig.device(scanned("CEMG00FF")).known("1:cd", None);
     assert_eq!(problem(&mut rig), Some(Problem::CodeRefused), "nobody joins by a code");

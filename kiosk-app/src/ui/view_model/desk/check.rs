@@ -68,6 +68,7 @@ pub(super) fn device_row(t: Tongue, kind: DeviceKind, health: Health) -> Option<
     let title = match kind {
         DeviceKind::Terminal => say!(t, "Card terminal", "Терминал оплаты"),
         DeviceKind::Reader => say!(t, "Guest card reader", "Считыватель карт гостей"),
+        DeviceKind::Scanner => say!(t, "Code scanner", "Сканер кодов"),
         DeviceKind::Printer => say!(t, "Receipt printer", "Принтер чеков"),
         DeviceKind::Peripherals => say!(t, "Lights and keys", "Подсветка и клавиши"),
         DeviceKind::Backend => say!(t, "The way to the backend", "Связь с сервером"),
