@@ -208,7 +208,12 @@ mod tests {
     fn visit(played: &mut Played) {
         played.show();
         played.tap("Touch to order");
+        let takes_a_touch =
+            |played: &Played, label| access_tree::takes_a_touch(&access_tree::nodes(played.ui.app().window()), label);
+        assert!(!takes_a_touch(played, "Add Shakshuka"), "the sheet lies over it");
+        assert!(takes_a_touch(played, "Eat in") && takes_a_touch(played, "Call a person"));
         played.tap("Eat in");
+        assert!(takes_a_touch(played, "Add Shakshuka"));
         shows_a_touch_at_once(played);
         played.tap("Burgers");
         played.tap("Harbour burger");

@@ -204,8 +204,8 @@ impl Play {
     /// Waits for the control and touches it.
     fn tap(&mut self, label: &str, until: Instant) -> Result<()> {
         let there = |this: &mut Self| {
-            let nodes = access_tree::nodes(this.ui.app().window());
-            access_tree::control(&nodes, label).is_some_and(|node| node.enabled)
+            // What a sheet still covers takes no touch yet.
+            access_tree::takes_a_touch(&access_tree::nodes(this.ui.app().window()), label)
         };
         // Where it never comes, the touch itself says best what is there instead.
         let _ = self.until(until, there);

@@ -142,6 +142,46 @@ pub fn control<'a>(nodes: &'a [Node], label: &str) -> Option<&'a Node> {
     })
 }
 
+/// What can be acted upon where a sheet or a page lies over other things: all that comes after the uppermost of them, and, below a
+/// sheet, the bar.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    top: Option<usize>,
+    bar: std::ops::Range<usize>,
+}
+
+impl Reach {
+    /// Of these nodes.
+    pub fn of(nodes: &[Node]) -> Self {
+        let top = nodes.iter().rposition(|node| node.sheet || node.view);
+        let below = top.filter(|at| nodes[*at].sheet).unwrap_or(0);
+        let bar = nodes.iter().position(|node| node.bar).map_or(0..0, |bar| bar..below);
+        Self { top, bar }
+    }
+
+    /// The uppermost sheet or view.
+    pub fn top(&self) -> Option<usize> {
+        self.top
+    }
+
+    /// True of what stays in reach below a sheet.
+    pub fn in_bar(&self, at: usize) -> bool {
+        self.bar.contains(&at)
+    }
+
+    /// True of what can be acted upon.
+    pub fn has(&self, at: usize) -> bool {
+        self.top.is_none_or(|top| at > top) || self.in_bar(at)
+    }
+}
+
+/// True where the control that is meant by `label` takes a touch now: it is enabled, and nothing lies over it.
+pub fn takes_a_touch(nodes: &[Node], label: &str) -> bool {
+    let meant = control(nodes, label).filter(|node| node.enabled);
+    let at = meant.and_then(|node| nodes.iter().position(|other| std::ptr::eq(other, node)));
+    at.is_some_and(|at| Reach::of(nodes).has(at))
+}
+
 /// True where some words on the screen contain `text`.
 pub fn says(nodes: &[Node], text: &str) -> bool {
     let text = plain(text);

@@ -71,8 +71,8 @@ impl Focus {
     /// begins again.
     fn controls(&mut self, app: &App, view: View) -> Vec<Node> {
         let nodes = access_tree::nodes(app.window());
-        let top = nodes.iter().rposition(|node| node.sheet || node.view);
-        let place = (view, top.map(|at| nodes[at].label.clone()).unwrap_or_default());
+        let reach = access_tree::Reach::of(&nodes);
+        let place = (view, reach.top().map(|at| nodes[at].label.clone()).unwrap_or_default());
         if self.place.as_ref() != Some(&place) {
             if self.place.is_some() && self.at.is_some() {
                 // Nothing of what was there is there: the first one.
@@ -80,15 +80,10 @@ impl Focus {
             }
             self.place = Some(place);
         }
-        let bar = nodes.iter().position(|node| node.bar);
-        // A sheet leaves the bar in reach, a page does not.
-        let below = top.filter(|at| nodes[*at].sheet).unwrap_or(0);
-        let in_bar = |at: usize| bar.is_some_and(|bar| (bar..below).contains(&at));
-        let reach = |at: usize| top.is_none_or(|top| at > top) || in_bar(at);
         let (mut first, mut then) = (Vec::new(), Vec::new());
         for (at, node) in nodes.into_iter().enumerate() {
-            if node.is_control() && node.enabled && reach(at) {
-                if in_bar(at) { then.push(node) } else { first.push(node) }
+            if node.is_control() && node.enabled && reach.has(at) {
+                if reach.in_bar(at) { then.push(node) } else { first.push(node) }
             }
         }
         first.append(&mut then);
