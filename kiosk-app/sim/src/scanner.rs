@@ -18,6 +18,14 @@ pub struct ScannerSim {
     pty: Mutex<Option<Pty>>,
 }
 
+impl Drop for ScannerSim {
+    fn drop(&mut self) {
+        if let Some(pty) = lock(&self.pty).take() {
+            pty.hide();
+        }
+    }
+}
+
 impl ScannerSim {
     /// Plugged in at the symbolic link `path`.
     ///
