@@ -1,13 +1,17 @@
 //! With a real database: restarts, and the replay of baskets.
 
 use crate::support::{at, catalogue, config, pay, recorder, to_checkout};
-use edge_db::{AttemptState, Limits, LogReader, OrderState, Outbox, OutboxOptions};
+use edge_db::{AttemptState, Limits, LogReader, OpenError, OrderState, Outbox, OutboxOptions};
 use kiosk_core::{
     Command, CommandOutcome, Currency, DeviceEvent, Enquiry, Id, Input, Intent, Kiosk, Minor, Paper, RecoveredState, Service,
     Signal, Tender, TerminalReceipt,
 };
 use kiosk_shell::{Engine, OutboxJournal, Ports, Recording, order_counter, replay, restored};
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const TERMINAL: &str = "k-01/terminal";
 
@@ -35,7 +39,14 @@ impl Ports for Silent {
 fn open(dir: &Path) -> Arc<Outbox> {
     let mut options = OutboxOptions::new(dir.join("kiosk.db"), "/stores/s-001/devices/k-01");
     options.limits = Limits { max_bytes: 64 << 20, ..Limits::small() };
-    Arc::new(Outbox::open(options).unwrap())
+    // A child of another test holds the lock, too, between its fork and its exec.
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        match Outbox::open(options.clone()) {
+            Err(OpenError::InUse { .. }) if Instant::now() < until => std::thread::yield_now(),
+            opened => return Arc::new(opened.unwrap()),
+        }
+    }
 }
 
 fn started(outbox: &Arc<Outbox>, ports: Box<dyn Ports>) -> Engine {
