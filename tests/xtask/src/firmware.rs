@@ -149,7 +149,8 @@ pub(crate) fn order_by_keypad(run: &Run) -> Result<(), Failed> {
     let images = fs::canonicalize(images(run))?;
     run.step("an order by the emulated board's keys", || {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(["test", "--quiet", "--locked", "-p", "cem-tests", "--test", "it", "--", "--ignored", "emulated_board"]);
+        // The whole workspace, so that features are those of the other tests: for one package alone everything is built again.
+        command.args(["test", "--quiet", "--locked", "--workspace", "--test", "it", "--", "--ignored", "emulated_board"]);
         run.counted(command.env("FIRMWARE_IMAGES", images))
     })
 }
